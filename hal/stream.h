@@ -1,0 +1,75 @@
+/* A byte stream to a piece of hardware: a serial line or a TCP connection.
+ *
+ * What a port owes: open, read and write never block; a device that goes away (USB unplug, pty
+ * closed, peer reset) is told by read or write as -ENODEV, once or for ever, and the stream is then
+ * good only for closing; the caller opens a new one when it wants to try again, and a device that
+ * is back under the same name opens. The caller's thread owns the stream.
+ */
+#ifndef HAL_STREAM_H
+#define HAL_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct stream;
+
+struct stream_ops {
+	/* Up to `len` bytes that are there now. Returns how many (> 0), -EAGAIN when none are,
+	 * -ENODEV when the device is gone, -errno otherwise. */
+	ssize_t (*read)(struct stream *stream, void *data, size_t len);
+	/* Writes what fits now. Returns how many (> 0), -EAGAIN, -ENODEV or -errno. */
+	ssize_t (*write)(struct stream *stream, const void *data, size_t len);
+	/* Changes the line's speed. 0; -ENOTSUP where there is no such thing; -errno. */
+	int (*set_baud)(struct stream *stream, unsigned baud);
+	/* A descriptor for the event loop, owned by the stream. Readable: data or end. Writable: also
+	 * the end of connecting. */
+	int (*fd)(const struct stream *stream);
+	/* Is a TCP connection still being made? 0: ready, -EAGAIN: connecting, -errno: failed. */
+	int (*ready)(struct stream *stream);
+	/* Frees it and closes what it holds. */
+	void (*close)(struct stream *stream);
+};
+
+struct stream {
+	const struct stream_ops *ops;
+};
+
+static inline ssize_t stream_read(struct stream *stream, void *data, size_t len)
+{
+	return stream->ops->read(stream, data, len);
+}
+static inline ssize_t stream_write(struct stream *stream, const void *data, size_t len)
+{
+	return stream->ops->write(stream, data, len);
+}
+static inline int stream_set_baud(struct stream *stream, unsigned baud)
+{
+	return stream->ops->set_baud(stream, baud);
+}
+static inline int stream_fd(const struct stream *stream)
+{
+	return stream->ops->fd(stream);
+}
+static inline int stream_ready(struct stream *stream)
+{
+	return stream->ops->ready(stream);
+}
+static inline void stream_close(struct stream *stream)
+{
+	if (stream)
+		stream->ops->close(stream);
+}
+
+/* Opens an address:
+ *	serial:/dev/ttyUSB0         8N1, raw, no flow control, at `baud` (any rate: termios2 BOTHER)
+ *	tcp:192.168.0.10:35000      connecting goes on in the background, see ready()
+ * `baud` is ignored by tcp. The device is opened for this process alone (TIOCEXCL) where it can be.
+ * Returns 0, -EINVAL for an address of neither form, -ENOENT or -ENODEV where the device is not
+ * there, -EBUSY where another has it, -errno. Free with stream_close(). */
+int stream_open(const char *address, unsigned baud, struct stream **ret_stream);
+
+/* True where the address has a form that stream_open() knows. */
+int stream_address_valid(const char *address);
+
+#endif
