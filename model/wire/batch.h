@@ -1,0 +1,81 @@
+/* A batch: one header line of JSON, made at each send, a newline, and the body, made once. */
+#ifndef MODEL_WIRE_BATCH_H
+#define MODEL_WIRE_BATCH_H
+
+#include "base/clock.h"
+#include "model/wire/record.h"
+
+#define WIRE_VERSION 1
+#define WIRE_BATCH_BYTES_MAX (1024 * 1024)	 /* the payload as sent */
+#define WIRE_UNPACKED_BYTES_MAX (8 * 1024 * 1024) /* its body unpacked */
+#define WIRE_RECORDS_MAX 1000
+#define WIRE_DIGEST_SIZE 17 /* first 8 bytes of the body's SHA-256, hex, NUL */
+
+enum wire_lane { WIRE_LANE_LIVE, WIRE_LANE_BACKLOG };
+enum wire_class { WIRE_CLASS_SAMPLE, WIRE_CLASS_STATE, WIRE_CLASS_ALARM, WIRE_CLASS_LEDGER };
+enum wire_body { WIRE_BODY_JSON, WIRE_BODY_ZSTD };
+
+const char *wire_class_name(enum wire_class class);
+
+/* The boot in which the batch was recorded, and its clock anchor as known at this send. */
+struct wire_boot {
+	char id[40];
+	int64_t sent_mono_us;	/* MODEL_NO_TIME where that boot is not the running one */
+	int64_t anchor_mono_us; /* the pair mono -> wall; */
+	int64_t anchor_at_ms;	/* MODEL_NO_TIME where there is none */
+	enum clock_quality quality;
+};
+
+struct wire_header {
+	char epoch[IDS_RANDOM_SIZE];
+	int64_t batch;
+	int64_t floor; /* the oldest batch of the epoch that the agent still holds */
+	int count;
+	enum wire_lane lane;
+	enum wire_class class;
+	enum wire_body body;
+	char digest[WIRE_DIGEST_SIZE];
+	struct wire_boot boot;
+};
+
+void wire_digest(const void *body, size_t len, char out[static WIRE_DIGEST_SIZE]);
+
+/* Packs a JSON array of records as the body: zstd where that is smaller. Returns 0, -EMSGSIZE where
+ * the result could not be sent in one batch, -ENOMEM. */
+int wire_body_pack(const char *json, size_t len, struct buf *out, enum wire_body *ret_body);
+
+/* Appends header line, newline, body: a payload. Returns 0, -EMSGSIZE, -ENOMEM. */
+int wire_batch_encode(const struct wire_header *header, const void *body, size_t len,
+		      struct buf *out);
+
+enum wire_problem {
+	WIRE_OK = 0,
+	WIRE_TOO_LARGE,
+	WIRE_NO_HEADER,	      /* not one line of JSON, or fields missing or wrong */
+	WIRE_BAD_VERSION,     /* `header` holds what could be read: epoch and batch for a deferral */
+	WIRE_BAD_DIGEST,
+	WIRE_BAD_COMPRESSION, /* broken, without a content size, or larger than allowed */
+	WIRE_BAD_BODY,	      /* not a JSON array of 1..1000 records, or not `count` of them */
+	WIRE_NO_MEMORY,
+};
+
+const char *wire_problem_name(enum wire_problem problem);
+
+/* A payload taken apart. */
+struct wire_batch;
+
+/* Reads a payload whole. On success *ret_batch holds it (free with wire_batch_free()). `header` is
+ * filled as far as it could be read, also on failure (zeroed first): with a valid epoch and batch
+ * the core can answer. `detail` (at least 160 bytes) says for a person what was wrong. */
+enum wire_problem wire_batch_decode(const void *payload, size_t len, struct wire_header *header,
+				    struct wire_batch **ret_batch, char *detail,
+				    size_t detail_size);
+void wire_batch_free(struct wire_batch *batch);
+
+size_t wire_batch_count(const struct wire_batch *batch);
+/* The record at `index` as JSON, for wire_record_decode(). */
+const struct json_value *wire_batch_at(const struct wire_batch *batch, size_t index);
+/* The body as unpacked JSON text, as long as the batch lives. */
+struct model_text wire_batch_text(const struct wire_batch *batch);
+
+#endif

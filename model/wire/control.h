@@ -1,0 +1,75 @@
+/* The small payloads beside the batches: ack, link, status. */
+#ifndef MODEL_WIRE_CONTROL_H
+#define MODEL_WIRE_CONTROL_H
+
+#include "base/clock.h"
+#include "model/wire/batch.h"
+
+/* The commit acknowledgement of one epoch's batches. */
+#define WIRE_DEFERRED_MAX 64
+struct wire_deferred {
+	int64_t batch;
+	char reason[32];
+	int64_t retry_after_s;
+};
+
+struct wire_ack {
+	int64_t at_ms; /* the core's time */
+	char epoch[IDS_RANDOM_SIZE];
+	struct wire_range committed[WIRE_RANGES_MAX];
+	size_t committed_count;
+	int64_t conflict[WIRE_DEFERRED_MAX];
+	size_t conflict_count;
+	struct wire_deferred deferred[WIRE_DEFERRED_MAX];
+	size_t deferred_count;
+};
+
+void wire_ack_encode(struct json_writer *w, const struct wire_ack *ack);
+/* 0, -EINVAL (`problem` says what), -EMSGSIZE, -ENOMEM. */
+int wire_ack_decode(const void *payload, size_t len, struct wire_ack *ret_ack, char *problem,
+		    size_t problem_size);
+
+/* The retained link state; the will carries the same session as "offline". */
+struct wire_link {
+	char session[IDS_RANDOM_SIZE];
+	bool online;
+};
+
+void wire_link_encode(struct json_writer *w, const struct wire_link *link);
+int wire_link_decode(const void *payload, size_t len, struct wire_link *ret_link, char *problem,
+		     size_t problem_size);
+
+/* The gateway's report. */
+#define WIRE_SOURCES_MAX 64
+enum wire_source_state { WIRE_SOURCE_OK, WIRE_SOURCE_SILENT, WIRE_SOURCE_ERROR };
+
+struct wire_source {
+	char name[MODEL_ID_SIZE];
+	char kind[16];
+	char device_id[MODEL_ID_SIZE];
+	enum wire_source_state state;
+	char reason[32];  /* "adapter_unplugged", "ignition_off" ...; "" where all is well */
+	char detail[160]; /* a sentence for a person */
+	int64_t since_ms; /* since when in this state; MODEL_NO_TIME where not known */
+	int64_t last_ok_at_ms;
+};
+
+struct wire_status {
+	char agent_version[32];
+	char board[32];
+	char boot_id[40];
+	int64_t uptime_s;
+	enum clock_quality clock;
+	int64_t spool_young, spool_batches, spool_bytes;
+	int64_t spool_oldest_at_ms; /* MODEL_NO_TIME when empty */
+	int64_t spool_dropped_total, spool_written_bytes_today;
+	int64_t sent_at_ms;
+	size_t source_count;
+	struct wire_source sources[WIRE_SOURCES_MAX];
+};
+
+void wire_status_encode(struct json_writer *w, const struct wire_status *status);
+int wire_status_decode(const void *payload, size_t len, struct wire_status *ret_status,
+		       char *problem, size_t problem_size);
+
+#endif
