@@ -6,7 +6,7 @@
 #include "model/wire/record.h"
 
 #define WIRE_VERSION 1
-#define WIRE_BATCH_BYTES_MAX (1024 * 1024)	 /* the payload as sent */
+#define WIRE_BATCH_BYTES_MAX (1024 * 1024)        /* the payload as sent */
 #define WIRE_UNPACKED_BYTES_MAX (8 * 1024 * 1024) /* its body unpacked */
 #define WIRE_RECORDS_MAX 1000
 #define WIRE_DIGEST_SIZE 17 /* first 8 bytes of the body's SHA-256, hex, NUL */
@@ -20,9 +20,9 @@ const char *wire_class_name(enum wire_class class);
 /* The boot in which the batch was recorded, and its clock anchor as known at this send. */
 struct wire_boot {
 	char id[40];
-	int64_t sent_mono_us;	/* MODEL_NO_TIME where that boot is not the running one */
+	int64_t sent_mono_us;   /* MODEL_NO_TIME where that boot is not the running one */
 	int64_t anchor_mono_us; /* the pair mono -> wall; */
-	int64_t anchor_at_ms;	/* MODEL_NO_TIME where there is none */
+	int64_t anchor_at_ms;   /* MODEL_NO_TIME where there is none */
 	enum clock_quality quality;
 };
 
@@ -51,11 +51,11 @@ int wire_batch_encode(const struct wire_header *header, const void *body, size_t
 enum wire_problem {
 	WIRE_OK = 0,
 	WIRE_TOO_LARGE,
-	WIRE_NO_HEADER,	      /* not one line of JSON, or fields missing or wrong */
-	WIRE_BAD_VERSION,     /* `header` holds what could be read: epoch and batch for a deferral */
+	WIRE_NO_HEADER,   /* not one line of JSON, or fields missing or wrong */
+	WIRE_BAD_VERSION, /* `header` holds what could be read: epoch and batch for a deferral */
 	WIRE_BAD_DIGEST,
 	WIRE_BAD_COMPRESSION, /* broken, without a content size, or larger than allowed */
-	WIRE_BAD_BODY,	      /* not a JSON array of 1..1000 records, or not `count` of them */
+	WIRE_BAD_BODY,        /* not a JSON array of 1..1000 records, or not `count` of them */
 	WIRE_NO_MEMORY,
 };
 
@@ -74,7 +74,7 @@ void wire_batch_free(struct wire_batch *batch);
 
 size_t wire_batch_count(const struct wire_batch *batch);
 /* The record at `index` as JSON, for wire_record_decode(). */
-const struct json_value *wire_batch_at(const struct wire_batch *batch, size_t index);
+const struct jr_value *wire_batch_at(const struct wire_batch *batch, size_t index);
 /* The body as unpacked JSON text, as long as the batch lives. */
 struct model_text wire_batch_text(const struct wire_batch *batch);
 

@@ -24,7 +24,7 @@ struct wire_ack {
 	size_t deferred_count;
 };
 
-void wire_ack_encode(struct json_writer *w, const struct wire_ack *ack);
+void wire_ack_encode(struct jw *w, const struct wire_ack *ack);
 /* 0, -EINVAL (`problem` says what), -EMSGSIZE, -ENOMEM. */
 int wire_ack_decode(const void *payload, size_t len, struct wire_ack *ret_ack, char *problem,
 		    size_t problem_size);
@@ -35,7 +35,7 @@ struct wire_link {
 	bool online;
 };
 
-void wire_link_encode(struct json_writer *w, const struct wire_link *link);
+void wire_link_encode(struct jw *w, const struct wire_link *link);
 int wire_link_decode(const void *payload, size_t len, struct wire_link *ret_link, char *problem,
 		     size_t problem_size);
 
@@ -68,7 +68,7 @@ struct wire_status {
 	struct wire_source sources[WIRE_SOURCES_MAX];
 };
 
-void wire_status_encode(struct json_writer *w, const struct wire_status *status);
+void wire_status_encode(struct jw *w, const struct wire_status *status);
 int wire_status_decode(const void *payload, size_t len, struct wire_status *ret_status,
 		       char *problem, size_t problem_size);
 

@@ -7,9 +7,9 @@
 #include "model/wire/json.h"
 
 enum wire_kind {
-	WIRE_UPDATE,	/* canonical fields of a device */
-	WIRE_ENVELOPE,	/* a provider's raw message */
-	WIRE_DROPPED,	/* what the spool gave up of an epoch */
+	WIRE_UPDATE,    /* canonical fields of a device */
+	WIRE_ENVELOPE,  /* a provider's raw message */
+	WIRE_DROPPED,   /* what the spool gave up of an epoch */
 	WIRE_EPOCH_END, /* what is still held of an epoch that is over */
 };
 
@@ -23,7 +23,7 @@ struct wire_envelope {
 	char provider[MODEL_ID_SIZE];
 	char external_id[MODEL_ID_SIZE];
 	int64_t mono_us; /* MODEL_NO_TIME without */
-	int64_t at_ms;	 /* receivedAt of HTTP envelopes; MODEL_NO_TIME without */
+	int64_t at_ms;   /* receivedAt of HTTP envelopes; MODEL_NO_TIME without */
 	struct model_text raw;
 };
 
@@ -53,32 +53,31 @@ struct wire_record {
 	struct wire_epoch_end epoch_end;
 	/* Fields of an update that could not be taken: they are left out, the record stays. */
 	unsigned unknown_fields; /* not in this version's model: ignored */
-	unsigned implausible;	 /* out of range: nulled */
+	unsigned implausible;    /* out of range: nulled */
 	char first_problem[160]; /* names the first of them for a person */
 };
 
 /* Appends an update's JSON. Returns through the buffer's sticky error. */
-void wire_update_encode(struct json_writer *w, const struct model_update *update);
-void wire_envelope_encode(struct json_writer *w, const struct wire_envelope *envelope);
-void wire_dropped_encode(struct json_writer *w, const struct wire_dropped *dropped);
-void wire_epoch_end_encode(struct json_writer *w, const struct wire_epoch_end *end);
+void wire_update_encode(struct jw *w, const struct model_update *update);
+void wire_envelope_encode(struct jw *w, const struct wire_envelope *envelope);
+void wire_dropped_encode(struct jw *w, const struct wire_dropped *dropped);
+void wire_epoch_end_encode(struct jw *w, const struct wire_epoch_end *end);
 
 /* Reads one record of any kind; `record->update` must have its memory. Returns 0; -EINVAL where it
  * is malformed (`problem` says what and where, at least 160 bytes); -EMSGSIZE where a limit of this
  * header is passed. */
-int wire_record_decode(const struct json_value *value, struct wire_record *record, char *problem,
+int wire_record_decode(const struct jr_value *value, struct wire_record *record, char *problem,
 		       size_t problem_size);
 
 /* The canonical JSON of one field's value ("82.5", "\"charging\"", rows as objects ...). */
-void wire_value_encode(struct json_writer *w, enum model_field field,
-		       const struct model_value *value);
+void wire_value_encode(struct jw *w, enum model_field field, const struct model_value *value);
 
 /* A vehicle's snapshot: {provider, vin, <ten modules>, module_status}; every canonical field of a
  * delivered module is there, null where not known. A module that nobody delivered is null and its
  * status says why. With `provenance`, "provenance": {"module.field": {at, source, device_id,
  * simulated}}. Writes members into the object that the caller has opened. */
-void wire_snapshot_encode(struct json_writer *w, const struct model_device *const *devices,
-			  size_t count, model_anchor_fn *anchor, void *arg, bool provenance);
+void wire_snapshot_encode(struct jw *w, const struct model_device *const *devices, size_t count,
+			  model_anchor_fn *anchor, void *arg, bool provenance);
 
 /* A device's cells to and from bytes for a database (format of this module: versioned JSON). */
 int wire_device_encode(const struct model_device *device, struct buf *out);
