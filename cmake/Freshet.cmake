@@ -23,6 +23,11 @@
 #   freshet_test(NAME room.what COMMAND program args... [LABELS integration] [TIMEOUT s]
 #                [RESOURCE_LOCK name] [RUN_SERIAL])
 #     Any other program as a test (integration, house): with a label and a TIMEOUT always.
+#     Trees that only run the suites another way (FRESHET_TEST_TAG) leave it out.
+#
+#   freshet_fuzz(NAME <what> SOURCES fuzz_what.c [LINK ...] [CORPUS folder])
+#     `int LLVMFuzzerTestOneInput(const uint8_t *, size_t)` over tests/fuzz/corpus/<what>: a libFuzzer
+#     program in the preset fuzz, elsewhere a test (fuzz.<what>, label unit) that replays the corpus.
 #
 # What is not PORTABLE is skipped where there is no operating system (FRESHET_BARE), so one
 # CMakeLists.txt serves every target.
@@ -31,7 +36,11 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 define_property(GLOBAL PROPERTY FRESHET_LINKS
   BRIEF_DOCS "one line a target: kind, name, folder, portable or hosted, what it links")
 
-# The flags that every target of ours gets. VISIBILITY is PRIVATE: flags do not travel.
+# Built by `cmake --build ... --target suites`: the suites without the programs.
+add_custom_target(suites)
+add_custom_target(fuzzers)
+
+# The flags that every target of ours gets. They are PRIVATE: flags do not travel.
 function(freshet_flags target portable)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE freshet_config freshet_warnings freshet_hardening)
@@ -118,7 +127,38 @@ function(freshet_suite)
   freshet_test_name(test ${s_NAME})
   add_test(NAME ${test} COMMAND ${exe})
   set_tests_properties(${test} PROPERTIES LABELS "${s_LABELS}" TIMEOUT ${s_TIMEOUT})
+  add_dependencies(suites ${exe})
   freshet_note(suite ${s_NAME} ${s_PORTABLE} ${s_LINK})
+endfunction()
+
+function(freshet_fuzz)
+  cmake_parse_arguments(PARSE_ARGV 0 f "" "NAME;CORPUS" "SOURCES;LINK")
+  if(f_UNPARSED_ARGUMENTS OR NOT f_NAME OR NOT f_SOURCES)
+    message(FATAL_ERROR "freshet_fuzz: want NAME, SOURCES; got '${f_UNPARSED_ARGUMENTS}'")
+  endif()
+  if(NOT f_CORPUS)
+    set(f_CORPUS ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${f_NAME})
+  endif()
+  set(exe fuzz_${f_NAME})
+  add_executable(${exe} ${f_SOURCES})
+  freshet_flags(${exe} FALSE)
+  target_link_libraries(${exe} PRIVATE ${f_LINK})
+  set_target_properties(${exe} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzzers)
+  freshet_note(fuzzer ${exe} FALSE ${f_LINK})
+  if(FRESHET_FUZZ)
+    target_link_options(${exe} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${exe})
+    return()
+  endif()
+  target_sources(${exe} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
+  add_dependencies(suites ${exe})
+  freshet_test_name(test fuzz_${f_NAME})
+  add_test(NAME ${test} COMMAND ${exe} ${f_CORPUS})
+  set(label unit)
+  if(FRESHET_TEST_TAG)
+    set(label ${FRESHET_TEST_TAG})
+  endif()
+  set_tests_properties(${test} PROPERTIES LABELS ${label} TIMEOUT 60)
 endfunction()
 
 function(freshet_test)
@@ -126,7 +166,7 @@ function(freshet_test)
   if(t_UNPARSED_ARGUMENTS OR NOT t_NAME OR NOT t_COMMAND OR NOT t_LABELS)
     message(FATAL_ERROR "freshet_test: want NAME, COMMAND, LABELS; got '${t_UNPARSED_ARGUMENTS}'")
   endif()
-  if(FRESHET_BARE)
+  if(FRESHET_BARE OR FRESHET_TEST_TAG)
     return()
   endif()
   if(NOT t_TIMEOUT)
