@@ -12,7 +12,7 @@ struct buf {
 	size_t len;
 	size_t cap;
 	size_t limit; /* most bytes it may hold */
-	int error;    /* 0, -ENOMEM, or -EMSGSIZE when the limit was hit; sticky until buf_reset() */
+	int error; /* 0, -ENOMEM, or -EMSGSIZE when the limit was hit; sticky until buf_reset() */
 };
 
 void buf_init(struct buf *buf, size_t limit);

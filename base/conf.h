@@ -27,7 +27,7 @@ enum conf_type {
 	CONF_SIZE,     /* integer with optional KiB, MiB or GiB; kept in bytes, in min..max */
 	CONF_ENUM,     /* one of the words of `words`, kept as its index */
 	CONF_PATH,     /* absolute path, or relative to the folder of the file; kept absolute */
-	CONF_HOST_PORT,/* host:port, [v6]:port; port 1..65535 */
+	CONF_HOST_PORT, /* host:port, [v6]:port; port 1..65535 */
 };
 
 struct conf_key {
@@ -35,8 +35,8 @@ struct conf_key {
 	enum conf_type type;
 	const char *fallback; /* default as text; NULL: the key is required */
 	int64_t min, max;
-	const char *words;  /* CONF_ENUM: the words, separated by spaces */
-	const char *help;   /* what was expected, for errors and --help: "seconds between polls" */
+	const char *words; /* CONF_ENUM: the words, separated by spaces */
+	const char *help;  /* what was expected, for errors and --help: "seconds between polls" */
 };
 
 enum conf_presence {

@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IDS_MAX 64              /* longest id, without the NUL */
+#define IDS_MAX 64 /* longest id, without the NUL */
 #define IDS_SIZE (IDS_MAX + 1)
-#define IDS_RANDOM_SIZE 33      /* 128 bits in lower-case hex and the NUL */
-#define IDS_ULID_SIZE 27        /* Crockford base 32 and the NUL */
+#define IDS_RANDOM_SIZE 33 /* 128 bits in lower-case hex and the NUL */
+#define IDS_ULID_SIZE 27   /* Crockford base 32 and the NUL */
 
 /* True for [A-Za-z0-9][A-Za-z0-9._-]{0,63}. */
 bool ids_valid(const char *text, size_t len);

@@ -25,8 +25,8 @@ typedef void loop_signal_fn(void *arg, int signo);
 struct loop_fd {
 	loop_fd_fn *fn;
 	void *arg;
-	int fd;          /* owned by the caller; remove the watch before closing it */
-	unsigned events; /* read only; change with loop_fd_set() */
+	int fd;            /* owned by the caller; remove the watch before closing it */
+	unsigned events;   /* read only; change with loop_fd_set() */
 	struct loop *loop; /* NULL while not watched */
 };
 

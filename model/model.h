@@ -27,7 +27,7 @@ enum model_module {
 #define X(ident, name) MODEL_##ident,
 	MODEL_MODULES(X)
 #undef X
-	MODEL_MODULE_COUNT
+		MODEL_MODULE_COUNT
 };
 
 /* What a provider declares to have of a module. */
@@ -41,7 +41,7 @@ enum model_capability {
 #define X(ident, name) MODEL_CAPABILITY_##ident,
 	MODEL_CAPABILITIES(X)
 #undef X
-	MODEL_CAPABILITY_COUNT
+		MODEL_CAPABILITY_COUNT
 };
 
 /* How the fetch of a module ended. The first, 0, is "was not asked for". */
@@ -59,7 +59,7 @@ enum model_status {
 #define X(ident, name) MODEL_STATUS_##ident,
 	MODEL_STATUSES(X)
 #undef X
-	MODEL_STATUS_COUNT
+		MODEL_STATUS_COUNT
 };
 
 enum model_type {
@@ -75,27 +75,36 @@ enum model_type {
 /* The word lists of ENUM fields; a value is the index of its word. */
 enum model_words {
 	MODEL_WORDS_INVENTORY_STATE = 1, /* online asleep offline unknown */
-	MODEL_WORDS_POWERTRAIN,		 /* bev phev hev ice unknown */
-	MODEL_WORDS_GEAR,		 /* p r n d unknown */
-	MODEL_WORDS_IGNITION,		 /* off accessory on unknown */
-	MODEL_WORDS_LOCATION_STATUS,	 /* available missing_in_payload not_permitted no_fix */
+	MODEL_WORDS_POWERTRAIN,          /* bev phev hev ice unknown */
+	MODEL_WORDS_GEAR,                /* p r n d unknown */
+	MODEL_WORDS_IGNITION,            /* off accessory on unknown */
+	MODEL_WORDS_LOCATION_STATUS,     /* available missing_in_payload not_permitted no_fix */
 	MODEL_WORDS_CHARGING_STATE, /* complete charging starting stopped disconnected no_power unknown
 				     */
 	MODEL_WORDS_COUNT
 };
 
-enum model_ignition { MODEL_IGNITION_OFF, MODEL_IGNITION_ACCESSORY, MODEL_IGNITION_ON,
-		      MODEL_IGNITION_UNKNOWN };
-enum model_charging_state { MODEL_CHARGING_COMPLETE, MODEL_CHARGING_CHARGING,
-			    MODEL_CHARGING_STARTING, MODEL_CHARGING_STOPPED,
-			    MODEL_CHARGING_DISCONNECTED, MODEL_CHARGING_NO_POWER,
-			    MODEL_CHARGING_UNKNOWN };
+enum model_ignition {
+	MODEL_IGNITION_OFF,
+	MODEL_IGNITION_ACCESSORY,
+	MODEL_IGNITION_ON,
+	MODEL_IGNITION_UNKNOWN
+};
+enum model_charging_state {
+	MODEL_CHARGING_COMPLETE,
+	MODEL_CHARGING_CHARGING,
+	MODEL_CHARGING_STARTING,
+	MODEL_CHARGING_STOPPED,
+	MODEL_CHARGING_DISCONNECTED,
+	MODEL_CHARGING_NO_POWER,
+	MODEL_CHARGING_UNKNOWN
+};
 
 /* The columns of LIST fields' rows. A list of one nameless column is a list of texts. */
 enum model_rows {
-	MODEL_ROWS_TEXT = 1,	     /* "" */
+	MODEL_ROWS_TEXT = 1,         /* "" */
 	MODEL_ROWS_CHARGING_SESSION, /* started_at ended_at energy_added_kwh place */
-	MODEL_ROWS_WARRANTY,	     /* name expires_at expires_km */
+	MODEL_ROWS_WARRANTY,         /* name expires_at expires_km */
 	MODEL_ROWS_COUNT
 };
 

@@ -30,8 +30,8 @@ typedef int64_t model_anchor_fn(void *arg, int64_t boot, int64_t mono_us);
 int64_t model_effective_ms(const struct model_stamp *stamp, model_anchor_fn *anchor, void *arg);
 
 struct model_cell {
-	bool present;   /* the device has ever said something of this field */
-	bool null;      /* ... namely that it is not known */
+	bool present; /* the device has ever said something of this field */
+	bool null;    /* ... namely that it is not known */
 	bool simulated;
 	uint8_t source; /* index into model_device.sources */
 	struct model_stamp stamp;

@@ -12,8 +12,8 @@
 #define MODEL_NO_TIME INT64_MIN
 
 struct model_item {
-	uint16_t field; /* enum model_field */
-	bool null;      /* known to be unknown; `value` does not count */
+	uint16_t field;  /* enum model_field */
+	bool null;       /* known to be unknown; `value` does not count */
 	uint32_t age_ms; /* how much earlier than the update this field was read */
 	struct model_value value;
 };
@@ -26,7 +26,8 @@ struct model_module_result {
 	int http_status;         /* 0: not by HTTP */
 	const char *error_code;
 	const char *error_detail;
-	struct model_text raw_payload; /* never leaves the process but in an envelope; never logged */
+	struct model_text
+		raw_payload; /* never leaves the process but in an envelope; never logged */
 };
 
 struct model_update {
@@ -38,7 +39,8 @@ struct model_update {
 	int64_t at_ms;   /* the source's own time; MODEL_NO_TIME where it gives none */
 	bool keyframe;   /* absent fields of delivered modules are null */
 	bool simulated;  /* provenance: never billable */
-	uint8_t module_status[MODEL_MODULE_COUNT]; /* enum model_status; NOT_REQUESTED: not delivered */
+	uint8_t module_status
+		[MODEL_MODULE_COUNT]; /* enum model_status; NOT_REQUESTED: not delivered */
 
 	struct model_item *items; /* caller's array; each field at most once */
 	size_t item_count, item_cap;

@@ -18,9 +18,9 @@
 struct spool;
 
 struct spool_config {
-	const char *path;	  /* the database file */
-	int64_t max_bytes;	  /* of bodies; over it the oldest samples go first */
-	int64_t max_age_ms;	  /* 0: no limit */
+	const char *path;   /* the database file */
+	int64_t max_bytes;  /* of bodies; over it the oldest samples go first */
+	int64_t max_age_ms; /* 0: no limit */
 	struct clock *clock;
 };
 
@@ -38,7 +38,7 @@ struct spool_put {
 	enum wire_class class;
 	const char *json; /* "[{...},{...}]" */
 	size_t len;
-	int count;		/* records in it */
+	int count; /* records in it */
 	int64_t first_mono_us, last_mono_us;
 };
 
@@ -88,15 +88,16 @@ int spool_ack(struct spool *spool, const char *epoch, const struct wire_range *r
 int spool_conflict(struct spool *spool, const char *epoch, int64_t number);
 
 /* Keeps a better anchor of the running boot. 0 or -errno. */
-int spool_set_anchor(struct spool *spool, int64_t mono_us, int64_t at_ms, enum clock_quality quality);
+int spool_set_anchor(struct spool *spool, int64_t mono_us, int64_t at_ms,
+		     enum clock_quality quality);
 
 struct spool_stats {
-	int64_t batches, bytes;	     /* held now */
-	int64_t oldest_mono_us;	     /* of the running boot; -1 where none */
-	int64_t oldest_at_ms;	     /* as its anchor says; MODEL_NO_TIME where empty or not known */
-	int64_t dropped_total;	     /* records given up, ever */
+	int64_t batches, bytes; /* held now */
+	int64_t oldest_mono_us; /* of the running boot; -1 where none */
+	int64_t oldest_at_ms;   /* as its anchor says; MODEL_NO_TIME where empty or not known */
+	int64_t dropped_total;  /* records given up, ever */
 	int64_t written_bytes_today; /* of bodies, since 00:00 UTC or start */
-	int64_t appended_total;	     /* batches, since open */
+	int64_t appended_total;      /* batches, since open */
 	int64_t acked_total;
 };
 void spool_stats(struct spool *spool, struct spool_stats *ret_stats);

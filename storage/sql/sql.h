@@ -15,7 +15,7 @@ struct sql;      /* a connection */
 struct sql_stmt; /* a statement of it, owned by the connection */
 
 enum sql_flags {
-	SQL_CREATE = 1,	  /* make the database where there is none */
+	SQL_CREATE = 1, /* make the database where there is none */
 	SQL_READ_ONLY = 2,
 };
 
@@ -68,7 +68,7 @@ const char *sql_text(struct sql_stmt *stmt, int column); /* NULL for null */
 const void *sql_blob(struct sql_stmt *stmt, int column, size_t *ret_len);
 bool sql_is_null(struct sql_stmt *stmt, int column);
 
-int64_t sql_changes(const struct sql *sql);	  /* rows changed by the last statement */
+int64_t sql_changes(const struct sql *sql);        /* rows changed by the last statement */
 int64_t sql_last_insert_id(const struct sql *sql); /* SQLite rowid; prefer RETURNING */
 
 #endif
