@@ -6,6 +6,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CLOCK_BOOT_ID_LEN 36 /* as in /proc/sys/kernel/random/boot_id */
@@ -53,7 +54,9 @@ static inline const char *clock_boot_id(struct clock *clock)
 	return clock->ops->boot_id(clock);
 }
 
-/* How far the system's clock is trusted: `[clock] trust = kernel | gps | core | always`. */
+/* How far the system's clock is trusted: `[clock] trust = kernel | gps | core | always`. The system
+ * clock is CLOCK_QUALITY_SYNCED when the kernel says so (kernel) or without asking (always); with gps
+ * and core it is CLOCK_QUALITY_NONE, and whoever hears GPS or the core anchors the time itself. */
 enum clock_trust { CLOCK_TRUST_KERNEL, CLOCK_TRUST_GPS, CLOCK_TRUST_CORE, CLOCK_TRUST_ALWAYS };
 
 struct clock_system {
@@ -64,7 +67,7 @@ struct clock_system {
 
 /* The machine's clocks. Returns 0 or -errno when the boot id cannot be read. Any thread may read it
  * afterwards. FRESHET_BOOT_ID in the environment stands in for the kernel's boot id (containers,
- * tests of a reboot). */
+ * tests of a reboot); -EINVAL when it is not shaped like one. */
 int clock_system_init(struct clock_system *sys, enum clock_trust trust);
 
 /* A clock that moves only when told. */
@@ -76,8 +79,11 @@ struct clock_fake {
 	char boot_id[CLOCK_BOOT_ID_LEN + 1];
 };
 
+/* Starts synced, with a boot id of its own; the test sets the members as it likes. */
 void clock_fake_init(struct clock_fake *fake, int64_t wall_ms, int64_t mono_us);
 /* Moves wall and monotonic time forward together. */
 void clock_fake_advance(struct clock_fake *fake, int64_t us);
+/* True for a clock made by clock_fake_init(): its time does not pass by waiting. */
+bool clock_is_fake(const struct clock *clock);
 
 #endif
