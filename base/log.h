@@ -6,7 +6,9 @@
  *
  * Lines are `message key=value ...`; when journald listens on stderr (JOURNAL_STREAM) each line
  * starts with the sd-daemon priority `<n>` and carries no time of its own, else with the wall time
- * in UTC. Values with spaces or quotes are quoted. Secrets must never be passed; VINs go through
+ * in UTC. The values of `key=%s` are quoted when they hold spaces, quotes, backslashes, "=" or
+ * nothing; control characters are shown as \n or \xNN everywhere, so that no value can forge a
+ * line. errno is kept. Secrets must never be passed; VINs go through
  * vin_mask().
  */
 #ifndef BASE_LOG_H
