@@ -131,9 +131,13 @@ static void every_day_agrees_with_the_c_library_and_comes_back(void **state)
 		struct tm tm;
 		int64_t ms = 0;
 
-		assert_non_null(gmtime_r(&t, &tm));
-		strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S.678Z", &tm);
-		assert_string_equal(rfc3339_format(s * 1000 + 678, text), want);
+		rfc3339_format(s * 1000 + 678, text);
+		/* Where time_t has 32 bits (armhf), the C library cannot tell past 2038. */
+		if ((int64_t)t == s) {
+			assert_non_null(gmtime_r(&t, &tm));
+			strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S.678Z", &tm);
+			assert_string_equal(text, want);
+		}
 		assert_int_equal(rfc3339_parse(text, strlen(text), &ms), 0);
 		assert_true(ms == s * 1000 + 678);
 	}
