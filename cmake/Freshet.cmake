@@ -130,7 +130,7 @@ function(freshet_suite)
   add_test(NAME ${test} COMMAND ${exe})
   set_tests_properties(${test} PROPERTIES LABELS "${s_LABELS}" TIMEOUT ${s_TIMEOUT})
   add_dependencies(suites ${exe})
-  freshet_note(suite ${s_NAME} ${s_PORTABLE} ${s_LINK})
+  freshet_note(suite suite_${s_NAME} ${s_PORTABLE} ${s_LINK})
 endfunction()
 
 function(freshet_fuzz)
