@@ -14,8 +14,7 @@
 #
 #   freshet_suite(NAME <room>_<module> SOURCES test_x.c [LINK ...] [PORTABLE] [LABELS ...]
 #                 [TIMEOUT seconds])
-#     A cmocka suite that exports `int suite_<room>_<module>(void)`; tests/unit/main_linux.c calls
-#     it. Stands in tests/unit/<room>/CMakeLists.txt. ctest name <room>.<module>, label unit
+#     A cmocka suite that exports `int suite_<room>_<module>(void)`; tests/unit/main.c calls it. Stands in tests/unit/<room>/CMakeLists.txt. ctest name <room>.<module>, label unit
 #     unless LABELS says otherwise, TIMEOUT 30 unless given. cmocka and the headers of the tree
 #     come by themselves. PORTABLE suites use the portable subset of cmocka and also run on the
 #     small targets.
@@ -130,6 +129,12 @@ function(freshet_suite)
   add_test(NAME ${test} COMMAND ${exe})
   set_tests_properties(${test} PROPERTIES LABELS "${s_LABELS}" TIMEOUT ${s_TIMEOUT})
   add_dependencies(suites ${exe})
+  if(s_PORTABLE)
+    list(TRANSFORM s_SOURCES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+    set_property(GLOBAL APPEND PROPERTY FRESHET_PORTABLE_SUITES suite_${s_NAME})
+    set_property(GLOBAL APPEND PROPERTY FRESHET_PORTABLE_SOURCES ${s_SOURCES})
+    set_property(GLOBAL APPEND PROPERTY FRESHET_PORTABLE_LINKS ${s_LINK})
+  endif()
   freshet_note(suite suite_${s_NAME} ${s_PORTABLE} ${s_LINK})
 endfunction()
 

@@ -1,4 +1,4 @@
-/* The host of one suite as a Linux program; FRESHET_SUITE is its function. */
+/* The host of one suite, on Linux and on a bare Cortex-M; FRESHET_SUITE is its function. */
 int FRESHET_SUITE(void);
 
 int main(void)
