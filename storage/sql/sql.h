@@ -32,16 +32,18 @@ const char *sql_driver(const struct sql *sql); /* "sqlite" */
 int sql_exec(struct sql *sql, const char *text);
 
 /* Transactions. sql_begin() takes the write lock at once (BEGIN IMMEDIATE); sql_begin_read() a
- * consistent view. They do not nest. sql_rollback() outside one is accepted. */
+ * consistent view. They do not nest. A sql_commit() that fails has rolled back. sql_rollback()
+ * outside a transaction is accepted; it keeps what sql_error() says. */
 int sql_begin(struct sql *sql);
 int sql_begin_read(struct sql *sql);
 int sql_commit(struct sql *sql);
 void sql_rollback(struct sql *sql);
 bool sql_in_transaction(const struct sql *sql);
 
-/* The prepared statement of `text`: a string literal (it is found again by address, then by text).
- * It comes reset, with nothing bound. NULL on failure, see sql_error(). Nobody frees it. A statement
- * is in one use at a time; sql_done() ends a use early, so does the next sql_stmt(). */
+/* The prepared statement of `text`: one statement, a string literal (it is found again by its text;
+ * a program that builds texts runs into a limit of some hundred). It comes reset, with nothing bound.
+ * Never NULL: where it cannot be prepared, sql_step() says why. Nobody frees it. A statement is in
+ * one use at a time; sql_done() ends a use early, so does the next sql_stmt() of the same text. */
 struct sql_stmt *sql_stmt(struct sql *sql, const char *text);
 
 /* Bind $index (from 1). Errors are kept and come out of the next sql_step(); a NULL statement is
@@ -50,12 +52,13 @@ void sql_bind_int(struct sql_stmt *stmt, int index, int64_t value);
 void sql_bind_double(struct sql_stmt *stmt, int index, double value);
 void sql_bind_text(struct sql_stmt *stmt, int index, const char *text); /* NULL binds null */
 void sql_bind_text_n(struct sql_stmt *stmt, int index, const char *text, size_t len);
-void sql_bind_blob(struct sql_stmt *stmt, int index, const void *data, size_t len);
+void sql_bind_blob(struct sql_stmt *stmt, int index, const void *data, size_t len); /* the same */
 void sql_bind_null(struct sql_stmt *stmt, int index);
 
 /* 1: a row is there; 0: done (and reset); negative: failed (and reset): -EEXIST unique constraint,
- * -EINVAL any other constraint or bad text, -EBUSY, -ENOSPC, -EROFS, -EIO, -EUCLEAN a corrupt
- * database, -ENOMEM. */
+ * -EINVAL any other constraint or bad text, -EBUSY, -ENOSPC (also a quota or a file size limit),
+ * -EROFS, -EIO, -EUCLEAN a corrupt database or none at all, -EMSGSIZE, -ENOMEM. Inside a transaction
+ * the caller then calls sql_rollback(). */
 int sql_step(struct sql_stmt *stmt);
 /* Steps a statement that gives no rows: 0 or negative. */
 int sql_run(struct sql_stmt *stmt);
@@ -67,6 +70,9 @@ double sql_double(struct sql_stmt *stmt, int column);
 const char *sql_text(struct sql_stmt *stmt, int column); /* NULL for null */
 const void *sql_blob(struct sql_stmt *stmt, int column, size_t *ret_len);
 bool sql_is_null(struct sql_stmt *stmt, int column);
+
+/* 1 where there is a table of this name, 0, or -errno. */
+int sql_has_table(struct sql *sql, const char *name);
 
 int64_t sql_changes(const struct sql *sql);        /* rows changed by the last statement */
 int64_t sql_last_insert_id(const struct sql *sql); /* SQLite rowid; prefer RETURNING */
