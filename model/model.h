@@ -23,12 +23,8 @@
 	X(FACTORY_OPTIONS, "factory_options")                                                      \
 	X(TECHNICAL_SPECS, "technical_specs")
 
-enum model_module {
-#define X(ident, name) MODEL_##ident,
-	MODEL_MODULES(X)
-#undef X
-		MODEL_MODULE_COUNT
-};
+#define MODEL_MODULE_IDENT(ident, name) MODEL_##ident,
+enum model_module { MODEL_MODULES(MODEL_MODULE_IDENT) MODEL_MODULE_COUNT };
 
 /* What a provider declares to have of a module. */
 #define MODEL_CAPABILITIES(X)                                                                      \
@@ -37,12 +33,8 @@ enum model_module {
 	X(UNSUPPORTED, "unsupported")                                                              \
 	X(PREMIUM, "premium")
 
-enum model_capability {
-#define X(ident, name) MODEL_CAPABILITY_##ident,
-	MODEL_CAPABILITIES(X)
-#undef X
-		MODEL_CAPABILITY_COUNT
-};
+#define MODEL_CAPABILITY_IDENT(ident, name) MODEL_CAPABILITY_##ident,
+enum model_capability { MODEL_CAPABILITIES(MODEL_CAPABILITY_IDENT) MODEL_CAPABILITY_COUNT };
 
 /* How the fetch of a module ended. The first, 0, is "was not asked for". */
 #define MODEL_STATUSES(X)                                                                          \
@@ -55,12 +47,8 @@ enum model_capability {
 	X(TRANSPORT_FAILED, "transport_failed")                                                    \
 	X(SCHEMA_FAILED, "schema_failed")
 
-enum model_status {
-#define X(ident, name) MODEL_STATUS_##ident,
-	MODEL_STATUSES(X)
-#undef X
-		MODEL_STATUS_COUNT
-};
+#define MODEL_STATUS_IDENT(ident, name) MODEL_STATUS_##ident,
+enum model_status { MODEL_STATUSES(MODEL_STATUS_IDENT) MODEL_STATUS_COUNT };
 
 enum model_type {
 	MODEL_TYPE_NUMBER,
@@ -79,8 +67,8 @@ enum model_words {
 	MODEL_WORDS_GEAR,                /* p r n d unknown */
 	MODEL_WORDS_IGNITION,            /* off accessory on unknown */
 	MODEL_WORDS_LOCATION_STATUS,     /* available missing_in_payload not_permitted no_fix */
-	MODEL_WORDS_CHARGING_STATE, /* complete charging starting stopped disconnected no_power unknown
-				     */
+	/* complete charging starting stopped disconnected no_power unknown */
+	MODEL_WORDS_CHARGING_STATE,
 	MODEL_WORDS_COUNT
 };
 
@@ -132,6 +120,8 @@ const struct model_field_info *model_field_info(enum model_field field);
 const char *model_module_name(enum model_module module);
 const char *model_capability_name(enum model_capability capability);
 const char *model_status_name(enum model_status status);
+/* True where the module's data came: success, partial, empty. */
+bool model_status_delivered(enum model_status status);
 /* The words of a list, NULL where `index` is past the last. */
 const char *model_word(enum model_words words, size_t index);
 /* The columns of a list's rows; *ret_count is how many (at most MODEL_COLUMNS_MAX). */
@@ -148,6 +138,12 @@ int model_field_find(enum model_module module, const char *path, size_t len);
 enum model_field model_module_first(enum model_module module);
 enum model_field model_module_end(enum model_module module);
 
+/* Bounds of texts, such that every field at its longest fits MODEL_TEXT_MAX bytes: a memory of that
+ * size can never be full of valid values. */
+#define MODEL_TEXT_MAX 12288
+/* The most bytes of a LIST's cells, their NULs included; 0 for what is no list of `rows`. */
+size_t model_rows_bytes_max(enum model_rows rows);
+
 /* Text that somebody else owns; not NUL-terminated. */
 struct model_text {
 	const char *data;
@@ -155,8 +151,8 @@ struct model_text {
 };
 
 /* A value; which member holds is the field's type: NUMBER number; INTEGER, BOOL, TIME, ENUM integer;
- * TEXT text; LIST text: its rows' cells in order, each ended by a NUL, an empty cell is "not known";
- * NUMBER and TIME cells stand as decimal text (TIME in ms UTC). */
+ * TEXT text; LIST text: its rows' cells in order, each ended by a NUL, an empty cell is "not known"
+ * (a list of texts has none); NUMBER and TIME cells stand as decimal text (TIME in ms UTC). */
 struct model_value {
 	union {
 		double number;
@@ -170,8 +166,14 @@ enum model_validity {
 	MODEL_OUT_OF_RANGE, /* also NaN and infinities */
 	MODEL_BAD_WORD,
 	MODEL_BAD_TEXT, /* no UTF-8, control characters, too short or long; a VIN with I, O, Q */
-	MODEL_BAD_LIST, /* too many rows, cells missing */
+	MODEL_BAD_LIST, /* too many rows or bytes, cells missing or not of their column's type */
 };
+
+/* A sentence's end for a person: "is out of range". */
+const char *model_validity_name(enum model_validity validity);
+
+/* UTF-8 without control characters (C0, DEL, C1), surrogates or overlong forms. */
+bool model_utf8_valid(const char *data, size_t len);
 
 /* Is the value what the field can have? */
 enum model_validity model_validate(enum model_field field, const struct model_value *value);

@@ -32,6 +32,7 @@ int64_t model_effective_ms(const struct model_stamp *stamp, model_anchor_fn *anc
 struct model_cell {
 	bool present; /* the device has ever said something of this field */
 	bool null;    /* ... namely that it is not known */
+	bool implied; /* null only because a keyframe of `source` did not name it: hides nobody else's */
 	bool simulated;
 	uint8_t source; /* index into model_device.sources */
 	struct model_stamp stamp;
@@ -39,25 +40,30 @@ struct model_cell {
 };
 
 #define MODEL_SOURCES_MAX 8
-#define MODEL_DEVICE_TEXT 8192
+#define MODEL_DEVICE_TEXT MODEL_TEXT_MAX
 
-/* Everything that one device contributes. About 9 KB plus texts; keep it on the heap. */
+/* Everything that one device contributes. About 20 KB, of which the texts are 12; keep it on the
+ * heap. Texts point into the device itself: never copy it by assignment. */
 struct model_device {
 	char device_id[MODEL_ID_SIZE];
 	char provider[MODEL_ID_SIZE];
 	char vin[MODEL_VIN_SIZE];
 	char sources[MODEL_SOURCES_MAX][MODEL_ID_SIZE];
 	uint8_t module_status[MODEL_MODULE_COUNT];
+	struct model_stamp module_stamp[MODEL_MODULE_COUNT]; /* of each status that is there */
+	bool merged;                                         /* anything, ever */
+	struct model_stamp newest;                           /* of all merged updates */
 	struct model_cell cells[MODEL_FIELD_COUNT];
 	char text[MODEL_DEVICE_TEXT];
 	size_t text_len;
 };
 
+/* `device_id` is cut at MODEL_ID_SIZE - 1. */
 void model_device_init(struct model_device *device, const char *device_id);
 
 enum model_merge {
 	MODEL_MERGE_NEWER,     /* newer than what was there: shown */
-	MODEL_MERGE_COMPLETES, /* older, but nothing was there */
+	MODEL_MERGE_COMPLETES, /* older than the device's newest, but nothing was there */
 	MODEL_MERGE_OLDER,     /* history only */
 	MODEL_MERGE_DUPLICATE, /* same time, source and value */
 };
@@ -69,10 +75,17 @@ struct model_merge_result {
 };
 
 /* Merges an update into the device's cells; `stamp` is that of the update (each item's age is
- * subtracted here). Within one boot (mono, batch, position) decides, else effective time. A keyframe
- * nulls what it does not name, of delivered modules, of the same source, where the keyframe is newer.
- * Returns 0, or MODEL_E_SPACE (texts too large, or more than MODEL_SOURCES_MAX sources) with the
- * device unchanged. */
+ * subtracted here). Within one boot (mono, batch, position) decides, else effective time, and where
+ * that is equal (received, batch, position). The result does not depend on the order of merges.
+ *
+ * A keyframe nulls what it does not name, of delivered modules (success, partial, empty), of the
+ * same source, where the keyframe is newer. It also remembers "not known" where nothing was there,
+ * so that an older value of that source cannot slip in afterwards; such an implied null gives way to
+ * any value of another source or device.
+ *
+ * Returns 0, or MODEL_E_SPACE (more than MODEL_SOURCES_MAX sources have values; texts can never be
+ * too large when they came through model_update_set_*()) with the device unchanged. `ret_result`
+ * may be NULL; `anchor` may be NULL where nothing is anchored. */
 int model_device_merge(struct model_device *device, const struct model_update *update,
 		       const struct model_stamp *stamp, model_anchor_fn *anchor, void *arg,
 		       struct model_merge_result *ret_result);

@@ -35,6 +35,8 @@ struct model_update {
 	char provider[MODEL_ID_SIZE]; /* "obd" */
 	char source[MODEL_ID_SIZE];   /* "obd0": which source of the gateway */
 	char vin[MODEL_VIN_SIZE];     /* "" where the source does not know it */
+	/* The provider's own id; "" unless it stands in for device_id (HTTP items). */
+	char external_id[MODEL_ID_SIZE];
 	int64_t mono_us; /* monotonic time of the newest read; MODEL_NO_TIME without (HTTP, polls) */
 	int64_t at_ms;   /* the source's own time; MODEL_NO_TIME where it gives none */
 	bool keyframe;   /* absent fields of delivered modules are null */
@@ -48,10 +50,10 @@ struct model_update {
 	size_t text_len, text_cap;
 };
 
-/* Where the caller wants one block: room for every field once. */
+/* Where the caller wants one block: room for every field once, each at its longest. */
 struct model_update_room {
 	struct model_item items[MODEL_FIELD_COUNT];
-	char text[4096];
+	char text[MODEL_TEXT_MAX];
 };
 
 enum model_error {
@@ -61,9 +63,14 @@ enum model_error {
 
 /* Empties the update and gives it its memory. */
 void model_update_init(struct model_update *update, struct model_update_room *room);
+/* Empties it again; it keeps its memory. */
+void model_update_clear(struct model_update *update);
 
-/* Set a field (again). Values are validated; texts are copied into the update's memory. Setting a
- * field delivers its module: a status of NOT_REQUESTED becomes SUCCESS.
+/* Set a field (again). Values are validated; texts are copied into the update's memory (they must
+ * not stand there already). Setting a field makes its age 0 and delivers its module: a status of
+ * NOT_REQUESTED becomes SUCCESS. A setter that is not for the field's type is MODEL_E_INVALID:
+ * number for NUMBER; integer for INTEGER, BOOL, TIME and ENUM; text for TEXT, for LIST (its cells)
+ * and for ENUM (its word).
  * Return 0, MODEL_E_SPACE or MODEL_E_INVALID (nothing changed). */
 int model_update_set_number(struct model_update *update, enum model_field field, double value);
 int model_update_set_integer(struct model_update *update, enum model_field field, int64_t value);
@@ -72,6 +79,7 @@ int model_update_set_text(struct model_update *update, enum model_field field, c
 int model_update_set_value(struct model_update *update, enum model_field field,
 			   const struct model_value *value);
 int model_update_set_null(struct model_update *update, enum model_field field);
+/* How much earlier than the update the field was read; without effect where the field is absent. */
 void model_update_set_age(struct model_update *update, enum model_field field, uint32_t age_ms);
 
 /* The item of a field, NULL where absent. */
