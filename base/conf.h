@@ -8,7 +8,9 @@
  *
  * A program describes every section and key once, in tables of conf_section and conf_key; the
  * table gives type, range and default, so a default has one home and the getters cannot fail.
- * Parsing finds every mistake, not only the first.
+ * Parsing finds every mistake, not only the first (up to 100). Files are UTF-8 of at most 1 MiB with
+ * lines of at most 1,000 bytes; a byte order mark and CR LF line ends are accepted. Comments begin
+ * with ";" or "#" at the start of a line, or with " ;" after a value.
  */
 #ifndef BASE_CONF_H
 #define BASE_CONF_H
@@ -23,7 +25,7 @@ enum conf_type {
 	CONF_ID,       /* an id by ids_valid() */
 	CONF_BOOL,     /* yes/no, true/false, on/off, 1/0 */
 	CONF_INT,      /* decimal int64_t in min..max */
-	CONF_DURATION, /* integer with unit ms, s, min, h or d; kept in milliseconds, in min..max */
+	CONF_DURATION, /* integer with unit ms, s, min, h or d, or 0; kept in ms, in min..max */
 	CONF_SIZE,     /* integer with optional KiB, MiB or GiB; kept in bytes, in min..max */
 	CONF_ENUM,     /* one of the words of `words`, kept as its index */
 	CONF_PATH,     /* absolute path, or relative to the folder of the file; kept absolute */
@@ -33,8 +35,10 @@ enum conf_type {
 struct conf_key {
 	const char *name;
 	enum conf_type type;
-	const char *fallback; /* default as text; NULL: the key is required */
-	int64_t min, max;
+	/* Default as text; NULL: the key is required where its section is. "" for TEXT, ID, PATH and
+	 * HOST_PORT stands for none, even where min..max forbids an empty value in the file. */
+	const char *fallback;
+	int64_t min, max;   /* 0..0: no bound */
 	const char *words; /* CONF_ENUM: the words, separated by spaces */
 	const char *help;  /* what was expected, for errors and --help: "seconds between polls" */
 };
@@ -54,17 +58,18 @@ struct conf_section {
 struct conf;
 struct conf_sect; /* one section as read; lives as long as its conf */
 
-/* A mistake. `line` is 0 where none can be named (a missing section). */
+/* A mistake. `line` is 0 where none can be named (a missing section), `section` and `key` are ""
+ * where there is none. */
 struct conf_error {
 	int line;
 	char section[80];
 	char key[64];
-	char expected[200];
+	char expected[200]; /* without the word "expected" */
 };
 
 /* Reads and checks a file against `schema` (ends with a section whose kind is NULL).
  * On mistakes returns -EINVAL and sets *ret_conf too, so that conf_error_*() can be asked; on
- * -ENOMEM or an unreadable file (-errno) *ret_conf is untouched. Free with conf_free(). */
+ * -ENOMEM, -EFBIG or an unreadable file (-errno) *ret_conf is untouched. Free with conf_free(). */
 int conf_load(const char *path, const struct conf_section *schema, struct conf **ret_conf);
 
 /* Same, from text that stands for a file called `path` (tests, generated sections). */
@@ -94,12 +99,18 @@ const struct conf_sect *conf_next(const struct conf *conf, const char *kind,
 				  const struct conf_sect *prev);
 
 const char *conf_name(const struct conf_sect *sect); /* "obd0"; "" for unnamed sections */
+/* False for a CONF_OPTIONAL section that is absent: its defaults hold, and its required keys have no
+ * value (NULL, 0, false). */
+bool conf_present(const struct conf_sect *sect);
 
 /* Getters: the value or its default. Asking for a key that is not in the schema, or with the wrong
  * type, is a bug in the program and aborts with a message. Strings live as long as the conf. */
 const char *conf_text(const struct conf_sect *sect, const char *key);
 int64_t conf_int(const struct conf_sect *sect, const char *key); /* also DURATION, SIZE, ENUM */
 bool conf_bool(const struct conf_sect *sect, const char *key);
+/* The parts of a CONF_HOST_PORT: the host without brackets ("" for none), the port (0 for none). */
+const char *conf_host(const struct conf_sect *sect, const char *key);
+uint16_t conf_port(const struct conf_sect *sect, const char *key);
 /* True where the file itself names the key. */
 bool conf_is_set(const struct conf_sect *sect, const char *key);
 
