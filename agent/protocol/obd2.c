@@ -1,0 +1,155 @@
+#include "agent/protocol/obd2.h"
+
+#include <string.h>
+
+static const struct obd2_pid_info pids[] = {
+#define X(ident, pid, bytes, name, unit, mul, div, add) {pid, bytes, name, unit, mul, div, add},
+	OBD2_PIDS(X)
+#undef X
+};
+
+bool obd2_request_allowed(const uint8_t *request, size_t len)
+{
+	static const uint8_t reading[] = {0x01, 0x02, 0x03, 0x06, 0x07, 0x09,
+					  0x0a, 0x19, 0x1a, 0x21, 0x22};
+
+	if (len < 1 || len > 7)
+		return false;
+	if (request[0] == 0x3e)
+		return len == 2 && request[1] == 0x80;
+	return memchr(reading, request[0], sizeof(reading)) != NULL;
+}
+
+int obd2_request_text(const uint8_t *request, size_t len, char out[static OBD2_TEXT_SIZE])
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	if (!obd2_request_allowed(request, len))
+		return OBD2_E_REFUSED;
+	for (size_t i = 0; i < len; i++) {
+		out[2 * i] = digits[request[i] >> 4];
+		out[2 * i + 1] = digits[request[i] & 0x0f];
+	}
+	out[2 * len] = '\0';
+	return 0;
+}
+
+int obd2_support_add(struct obd2_support *support, uint8_t base, const uint8_t data[static 4])
+{
+	if (base % 0x20)
+		return OBD2_E_UNKNOWN;
+	/* Bit 7 of the first byte is base + 1: kept one place on, PID 0 at bit 7 of byte 0. */
+	for (unsigned i = 0; i < 32; i++) {
+		const unsigned pid = base + i + 1;
+
+		if (pid < 256 && (data[i / 8] & (0x80 >> i % 8)))
+			support->bits[pid / 8] |= (uint8_t)(0x80 >> pid % 8);
+	}
+	return 0;
+}
+
+bool obd2_supports(const struct obd2_support *support, uint8_t pid)
+{
+	return (support->bits[pid / 8] & (0x80 >> pid % 8)) != 0;
+}
+
+int obd2_support_next(const struct obd2_support *support, uint8_t base)
+{
+	if (base % 0x20 || base >= 0xe0 || !obd2_supports(support, (uint8_t)(base + 0x20)))
+		return -1;
+	return base + 0x20;
+}
+
+size_t obd2_support_count(const struct obd2_support *support)
+{
+	size_t count = 0;
+
+	for (unsigned pid = 1; pid < 256; pid++)
+		if (pid % 0x20 && obd2_supports(support, (uint8_t)pid))
+			count++;
+	return count;
+}
+
+const struct obd2_pid_info *obd2_pid_at(size_t index)
+{
+	return index < sizeof(pids) / sizeof(pids[0]) ? &pids[index] : NULL;
+}
+
+const struct obd2_pid_info *obd2_pid_info(uint8_t pid)
+{
+	for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++)
+		if (pids[i].pid == pid)
+			return &pids[i];
+	return NULL;
+}
+
+const struct obd2_pid_info *obd2_pid_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++)
+		if (strcmp(pids[i].name, name) == 0)
+			return &pids[i];
+	return NULL;
+}
+
+static int check_echo(uint8_t service, uint8_t pid, const uint8_t *answer, size_t len)
+{
+	if (len < 2 || answer[0] != service + 0x40 || answer[1] != pid)
+		return OBD2_E_ECHO;
+	return 0;
+}
+
+int obd2_decode(uint8_t pid, const uint8_t *answer, size_t len, double *ret_value)
+{
+	const struct obd2_pid_info *info = obd2_pid_info(pid);
+	uint32_t raw = 0;
+
+	if (check_echo(0x01, pid, answer, len))
+		return OBD2_E_ECHO;
+	if (!info)
+		return OBD2_E_UNKNOWN;
+	if (len != 2U + info->bytes)
+		return OBD2_E_SHORT;
+	for (size_t i = 0; i < info->bytes; i++)
+		raw = raw << 8 | answer[2 + i];
+	*ret_value = (double)raw * info->mul / info->div + info->add;
+	return 0;
+}
+
+int obd2_decode_support(uint8_t base, const uint8_t *answer, size_t len,
+			struct obd2_support *support)
+{
+	if (check_echo(0x01, base, answer, len))
+		return OBD2_E_ECHO;
+	if (len != 6)
+		return OBD2_E_SHORT;
+	return obd2_support_add(support, base, answer + 2);
+}
+
+static bool is_vin_character(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return true;
+	return c >= 'A' && c <= 'Z' && c != 'I' && c != 'O' && c != 'Q';
+}
+
+int obd2_decode_vin(const uint8_t *answer, size_t len, char out[static OBD2_VIN_SIZE])
+{
+	if (check_echo(0x09, 0x02, answer, len))
+		return OBD2_E_ECHO;
+	if (len < 3 + 17)
+		return OBD2_E_SHORT;
+	answer += 3;
+	len -= 3;
+	for (; len > 0 && answer[0] == 0; len--)
+		answer++;
+	while (len > 0 && answer[len - 1] == 0)
+		len--;
+	if (len != 17)
+		return OBD2_E_VALUE;
+	for (size_t i = 0; i < 17; i++)
+		if (!is_vin_character(answer[i]))
+			return OBD2_E_VALUE;
+	memcpy(out, answer, 17);
+	out[17] = '\0';
+	return 0;
+}

@@ -1,0 +1,107 @@
+/* OBD-II services as data (SAE J1979, ISO 15031-5): what may be asked, and what an answer means.
+ *
+ * Portable: no I/O, no clock, no allocation. Requests are bytes; how they reach the bus is the
+ * business of elm327.h or of a CAN socket.
+ */
+#ifndef AGENT_PROTOCOL_OBD2_H
+#define AGENT_PROTOCOL_OBD2_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum obd2_error {
+	OBD2_E_SHORT = -1,   /* fewer or more bytes than the parameter has */
+	OBD2_E_UNKNOWN = -2, /* not in the table */
+	OBD2_E_ECHO = -3,    /* not an answer to that request */
+	OBD2_E_VALUE = -4,   /* the right bytes, but no value (a VIN of zeros) */
+	OBD2_E_REFUSED = -5, /* may not be sent */
+	OBD2_E_SPACE = -6,
+};
+
+/* The one gate of everything that is sent to a vehicle: services 01 02 03 06 07 09 0A 19 1A 21 22
+ * (they read) and 3E 80 (tester present, no answer wanted); everything else is refused: 04 clears
+ * trouble codes, 08 and 2F actuate, 2E, 31, 34.. write. `request` is the payload, 1..7 bytes (a
+ * functional request is a single frame). */
+bool obd2_request_allowed(const uint8_t *request, size_t len);
+
+#define OBD2_TEXT_SIZE 15 /* 7 bytes in hex and the NUL */
+
+/* The hex text of a request for an ELM327, after asking obd2_request_allowed(). Returns 0,
+ * OBD2_E_REFUSED (out untouched). */
+int obd2_request_text(const uint8_t *request, size_t len, char out[static OBD2_TEXT_SIZE]);
+
+/* Which PIDs of service 01 an ECU (or any of several) supports. Zero it before first use. */
+struct obd2_support {
+	uint8_t bits[32];
+};
+
+/* Notes the bitmap that answered PID `base` (00, 20 .. E0): data[0] bit 7 is base + 1, data[3] bit 0
+ * is base + 32 and says that the next bitmap exists. Returns 0 or OBD2_E_UNKNOWN for another base. */
+int obd2_support_add(struct obd2_support *support, uint8_t base, const uint8_t data[static 4]);
+bool obd2_supports(const struct obd2_support *support, uint8_t pid);
+/* The next bitmap to ask for after `base`, or -1. */
+int obd2_support_next(const struct obd2_support *support, uint8_t base);
+size_t obd2_support_count(const struct obd2_support *support);
+
+/* Parameters of service 01: X(IDENT, pid, bytes, "name", "unit", mul, div, add):
+ * value = big-endian unsigned of the bytes * mul / div + add. SAE J1979-DA; formulas compared with
+ * the fixtures. */
+#define OBD2_PIDS(X)                                                                               \
+	X(ENGINE_LOAD, 0x04, 1, "engine_load", "%", 100, 255, 0)                                   \
+	X(COOLANT_TEMP, 0x05, 1, "coolant_temp", "degC", 1, 1, -40)                                \
+	X(ENGINE_RPM, 0x0c, 2, "engine_rpm", "1/min", 1, 4, 0)                                     \
+	X(SPEED, 0x0d, 1, "speed", "km/h", 1, 1, 0)                                                \
+	X(INTAKE_TEMP, 0x0f, 1, "intake_temp", "degC", 1, 1, -40)                                  \
+	X(THROTTLE, 0x11, 1, "throttle", "%", 100, 255, 0)                                         \
+	X(RUN_TIME, 0x1f, 2, "run_time", "s", 1, 1, 0)                                             \
+	X(MIL_DISTANCE, 0x21, 2, "mil_distance", "km", 1, 1, 0)                                    \
+	X(FUEL_LEVEL, 0x2f, 1, "fuel_level", "%", 100, 255, 0)                                     \
+	X(CLEAR_DISTANCE, 0x31, 2, "clear_distance", "km", 1, 1, 0)                                \
+	X(MODULE_VOLTAGE, 0x42, 2, "module_voltage", "V", 1, 1000, 0)                              \
+	X(AMBIENT_TEMP, 0x46, 1, "ambient_temp", "degC", 1, 1, -40)                                \
+	X(HYBRID_BATTERY, 0x5b, 1, "hybrid_battery", "%", 100, 255, 0)                             \
+	X(OIL_TEMP, 0x5c, 1, "oil_temp", "degC", 1, 1, -40)                                        \
+	X(FUEL_RATE, 0x5e, 2, "fuel_rate", "l/h", 1, 20, 0)                                        \
+	X(DEMAND_TORQUE, 0x61, 1, "demand_torque", "%", 1, 1, -125)                                \
+	X(ACTUAL_TORQUE, 0x62, 1, "actual_torque", "%", 1, 1, -125)                                \
+	X(REFERENCE_TORQUE, 0x63, 2, "reference_torque", "Nm", 1, 1, 0)                            \
+	X(ODOMETER, 0xa6, 4, "odometer", "km", 1, 10, 0)
+
+enum obd2_pid {
+#define X(ident, pid, bytes, name, unit, mul, div, add) OBD2_##ident = pid,
+	OBD2_PIDS(X)
+#undef X
+};
+
+struct obd2_pid_info {
+	uint8_t pid;
+	uint8_t bytes;
+	const char *name;
+	const char *unit;
+	int32_t mul, div, add;
+};
+
+/* The entry of a PID, NULL where it is not in the table. */
+const struct obd2_pid_info *obd2_pid_info(uint8_t pid);
+/* By name ("speed"), NULL where there is none. */
+const struct obd2_pid_info *obd2_pid_find(const char *name);
+/* Entry by index for listings, NULL past the last. */
+const struct obd2_pid_info *obd2_pid_at(size_t index);
+
+/* The value in an answer to service 01 `pid`; `answer` begins with 41 and the PID. Returns 0;
+ * OBD2_E_ECHO, OBD2_E_UNKNOWN, OBD2_E_SHORT with *ret_value untouched. */
+int obd2_decode(uint8_t pid, const uint8_t *answer, size_t len, double *ret_value);
+
+/* The bitmap in an answer to a support PID (00, 20 ..). Returns 0, OBD2_E_ECHO or OBD2_E_SHORT. */
+int obd2_decode_support(uint8_t base, const uint8_t *answer, size_t len,
+			struct obd2_support *support);
+
+#define OBD2_VIN_SIZE 18
+
+/* The VIN in an answer to 09 02 on CAN: 49 02 01 and 17 characters, zeros around them ignored.
+ * Returns 0; OBD2_E_ECHO, OBD2_E_SHORT; OBD2_E_VALUE where it is not 17 of A-Z 0-9 without I, O, Q
+ * (ISO 3779). */
+int obd2_decode_vin(const uint8_t *answer, size_t len, char out[static OBD2_VIN_SIZE]);
+
+#endif
