@@ -184,8 +184,8 @@ static bool take_frame(struct elm327_reply *reply, uint32_t id, const uint8_t *d
 	uint8_t room = ISOTP_FRAME_MAX;
 	struct isotp_frame frame;
 
-	if (reply->config.extended) {
-		if (len < 1 || data[0] != 0xf1)
+	if (reply->config.address) {
+		if (len < 1 || data[0] != reply->config.address)
 			return false;
 		data++;
 		len--;
@@ -293,20 +293,13 @@ struct phrase {
 
 /* Matched anywhere in a line, so that what is glued to them is not taken for data. */
 static const struct phrase phrases[] = {
-	{"NODATA", ELM327_NO_DATA},
-	{"UNABLETOCONNECT", ELM327_UNABLE_TO_CONNECT},
-	{"STOPPED", ELM327_STOPPED},
-	{"CANERROR", ELM327_CAN_ERROR},
-	{"BUSBUSY", ELM327_BUS_BUSY},
-	{"BUSERROR", ELM327_BUS_ERROR},
-	{"FBERROR", ELM327_FB_ERROR},
-	{"DATAERROR", ELM327_DATA_ERROR},
-	{"RXERROR", ELM327_RX_ERROR},
-	{"BUFFERFULL", ELM327_BUFFER_FULL},
-	{"LVRESET", ELM327_RESET},
-	{"ACTALERT", ELM327_ALERT},
-	{"LPALERT", ELM327_ALERT},
-	{"ERR94", ELM327_RESET},
+	{"NODATA", ELM327_NO_DATA},   {"UNABLETOCONNECT", ELM327_UNABLE_TO_CONNECT},
+	{"STOPPED", ELM327_STOPPED},  {"CANERROR", ELM327_CAN_ERROR},
+	{"BUSBUSY", ELM327_BUS_BUSY}, {"BUSERROR", ELM327_BUS_ERROR},
+	{"FBERROR", ELM327_FB_ERROR}, {"DATAERROR", ELM327_DATA_ERROR},
+	{"RXERROR", ELM327_RX_ERROR}, {"BUFFERFULL", ELM327_BUFFER_FULL},
+	{"LVRESET", ELM327_RESET},    {"ACTALERT", ELM327_ALERT},
+	{"LPALERT", ELM327_ALERT},    {"ERR94", ELM327_RESET},
 };
 
 static bool asked_for_banner(const struct elm327_reply *reply)
@@ -406,7 +399,8 @@ static void take_line(struct elm327_reply *reply)
 
 /* ---- the reply as a whole ---- */
 
-static const uint8_t *payload(const struct elm327_reply *reply, const struct elm327_message *message)
+static const uint8_t *payload(const struct elm327_reply *reply,
+			      const struct elm327_message *message)
 {
 	return reply->pool + message->offset;
 }

@@ -22,34 +22,34 @@
 
 /* What a reply says. The worst of its lines decides; the later in this list the worse. */
 #define ELM327_KINDS(X)                                                                            \
-	X(INCOMPLETE, "incomplete")	      /* no prompt yet */                                  \
-	X(OK, "ok")			      /* a command's answer; see text */                   \
-	X(DATA, "data")			      /* messages, all of them whole */                    \
-	X(DATA_PARTIAL, "data_partial")	      /* some ECUs whole, others not */                    \
-	X(DATA_BAD, "data_bad")		      /* lines, but no whole message that answers */       \
-	X(NEGATIVE, "negative")		      /* 7F: the ECU refuses; see nrc */                   \
-	X(PENDING, "pending")		      /* 7F xx 78 and nothing after it */                  \
-	X(UNSUPPORTED, "unsupported")	      /* '?': the adapter does not understand */           \
-	X(ALERT, "alert")		      /* ACT ALERT, LP ALERT: going to sleep */            \
-	X(NO_DATA, "no_data")		      /* nobody answered in time */                        \
-	X(STOPPED, "stopped")		      /* we interrupted it */                              \
-	X(DATA_ERROR, "data_error")	      /* checksum or frame error */                        \
+	X(INCOMPLETE, "incomplete")     /* no prompt yet */                                        \
+	X(OK, "ok")                     /* a command's answer; see text */                         \
+	X(DATA, "data")                 /* messages, all of them whole */                          \
+	X(DATA_PARTIAL, "data_partial") /* some ECUs whole, others not */                          \
+	X(DATA_BAD, "data_bad")         /* lines, but no whole message that answers */             \
+	X(NEGATIVE, "negative")         /* 7F: the ECU refuses; see nrc */                         \
+	X(PENDING, "pending")           /* 7F xx 78 and nothing after it */                        \
+	X(UNSUPPORTED, "unsupported")   /* '?': the adapter does not understand */                 \
+	X(ALERT, "alert")               /* ACT ALERT, LP ALERT: going to sleep */                  \
+	X(NO_DATA, "no_data")           /* nobody answered in time */                              \
+	X(STOPPED, "stopped")           /* we interrupted it */                                    \
+	X(DATA_ERROR, "data_error")     /* checksum or frame error */                              \
 	X(RX_ERROR, "rx_error")                                                                    \
-	X(BUFFER_FULL, "buffer_full")	      /* the adapter overran: the reply is not whole */    \
-	X(CAN_ERROR, "can_error")	      /* no acknowledgement, or the wrong rate */          \
+	X(BUFFER_FULL, "buffer_full") /* the adapter overran: the reply is not whole */            \
+	X(CAN_ERROR, "can_error")     /* no acknowledgement, or the wrong rate */                  \
 	X(BUS_BUSY, "bus_busy")                                                                    \
 	X(BUS_ERROR, "bus_error")                                                                  \
 	X(FB_ERROR, "fb_error")                                                                    \
 	X(BUS_INIT_ERROR, "bus_init_error")                                                        \
 	X(UNABLE_TO_CONNECT, "unable_to_connect") /* no protocol found: vehicle off or asleep */   \
-	X(INTERNAL_ERROR, "internal_error")	  /* ERRxx */                                      \
-	X(RESET, "reset")		      /* LV RESET, ERR94, banner unasked: settings lost */
+	X(INTERNAL_ERROR, "internal_error")       /* ERRxx */                                      \
+	X(RESET, "reset") /* LV RESET, ERR94, banner unasked: settings lost */
 
 enum elm327_kind {
 #define X(ident, name) ELM327_##ident,
 	ELM327_KINDS(X)
 #undef X
-	ELM327_KIND_COUNT
+		ELM327_KIND_COUNT
 };
 
 const char *elm327_kind_name(enum elm327_kind kind); /* NULL where out of range */
@@ -69,11 +69,11 @@ static inline bool elm327_has_data(enum elm327_kind kind)
 
 /* How the adapter was set up, and who may answer. */
 struct elm327_config {
-	bool headers;	   /* ATH1; without them ECUs cannot be told apart */
+	bool headers;      /* ATH1; without them ECUs cannot be told apart */
 	uint8_t id_digits; /* 3 (11 bit), 8 (29 bit), 0: either, told by the parity of the digits */
-	uint32_t rx_id;	   /* an answer's id is expected where (id & rx_mask) == rx_id; */
+	uint32_t rx_id;    /* an answer's id is expected where (id & rx_mask) == rx_id; */
 	uint32_t rx_mask;  /* 0 accepts any */
-	bool extended;	   /* extended addressing (ATCEA): a byte 0xF1 stands before the PCI byte */
+	uint8_t address;   /* extended addressing (ATCEA): the byte before the PCI; 0: none */
 };
 
 /* One message of one ECU. */
@@ -87,7 +87,7 @@ struct elm327_message {
 };
 
 struct elm327_counts {
-	uint32_t lines;	   /* lines of data taken */
+	uint32_t lines;    /* lines of data taken */
 	uint32_t rejected; /* lines and messages that broke a rule */
 	uint32_t dropped;  /* bytes: NUL, >= 0x80 */
 	uint32_t pending;  /* 7F xx 78 */
@@ -97,7 +97,7 @@ struct elm327_reply {
 	/* Results; valid once elm327_feed() has returned true. */
 	enum elm327_kind kind;
 	char text[ELM327_TEXT_MAX]; /* last line of a command's answer, or the error line */
-	uint8_t nrc;		    /* NEGATIVE: the negative response code */
+	uint8_t nrc;                /* NEGATIVE: the negative response code */
 	struct elm327_counts counts;
 
 	/* The parser's own. */

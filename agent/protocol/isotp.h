@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISOTP_FRAME_MAX 8 /* classic CAN */
+#define ISOTP_FRAME_MAX 8     /* classic CAN */
 #define ISOTP_LENGTH_MAX 4095 /* of a first frame without the escape sequence */
 
 enum isotp_type {
@@ -28,8 +28,8 @@ struct isotp_frame {
 	uint16_t length;     /* SINGLE, FIRST: bytes of the whole message */
 	uint8_t sequence;    /* CONSECUTIVE: 0..15 */
 	const uint8_t *data; /* payload bytes, into the frame that was given; padding included */
-	uint8_t count;	     /* how many bytes `data` has */
-	bool full;	     /* the frame had all the bytes that it can have */
+	uint8_t count;       /* how many bytes `data` has */
+	bool full;           /* the frame had all the bytes that it can have */
 };
 
 /* Takes a frame of `len` bytes apart (clause 9.6). `room` is how many bytes a full frame has after
@@ -52,10 +52,10 @@ struct isotp_rx {
 void isotp_rx_start(struct isotp_rx *rx, const struct isotp_frame *first, uint8_t *data);
 
 enum isotp_event {
-	ISOTP_MORE,	/* taken; further frames must follow */
+	ISOTP_MORE,     /* taken; further frames must follow */
 	ISOTP_COMPLETE, /* rx->data holds rx->length bytes; rx is idle again */
-	ISOTP_BROKEN,	/* out of sequence or short: the message is lost; rx is idle again */
-	ISOTP_STRAY,	/* no message was being received */
+	ISOTP_BROKEN,   /* out of sequence or short: the message is lost; rx is idle again */
+	ISOTP_STRAY,    /* no message was being received */
 };
 
 /* Takes a CONSECUTIVE frame: the next number, and full unless it is the last (clause 9.6.4). */

@@ -205,7 +205,7 @@ static void without_headers_lines_and_numbered_segments_are_read(void **state)
 
 static void extended_addresses_stand_before_the_pci_byte(void **state)
 {
-	const struct elm327_config config = {.headers = true, .extended = true};
+	const struct elm327_config config = {.headers = true, .address = 0xf1};
 	const char *raw = "607F10562DD688DCD\r\r>";
 	const char *other = "607F20562DD688DCD\r\r>";
 

@@ -102,8 +102,8 @@ static void each_pid_has_its_formula(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		double value = -1;
 
-		assert_int_equal(
-			obd2_decode(cases[i].pid, cases[i].answer, cases[i].len, &value), 0);
+		assert_int_equal(obd2_decode(cases[i].pid, cases[i].answer, cases[i].len, &value),
+				 0);
 		assert_float_equal(value, cases[i].want, 1e-6);
 	}
 }
@@ -125,9 +125,12 @@ static void short_long_unknown_and_foreign_answers_give_no_value(void **state)
 
 static void a_vin_is_seventeen_valid_characters(void **state)
 {
-	const uint8_t good[] = "\x49\x02\x01" "1D4GP00R55B123456";
-	const uint8_t padded[] = "\x49\x02\x01\0\0\0" "1D4GP00R55B123456";
-	const uint8_t bad[] = "\x49\x02\x01" "1D4GP00R55B12345O";
+	const uint8_t good[] = "\x49\x02\x01"
+			       "1D4GP00R55B123456";
+	const uint8_t padded[] = "\x49\x02\x01\0\0\0"
+				 "1D4GP00R55B123456";
+	const uint8_t bad[] = "\x49\x02\x01"
+			      "1D4GP00R55B12345O";
 	const uint8_t zeros[24] = {0x49, 0x02, 0x01};
 	char vin[OBD2_VIN_SIZE] = "-";
 
