@@ -211,7 +211,7 @@ static bool take_frame(struct elm327_reply *reply, uint32_t id, const uint8_t *d
 static bool take_header_line(struct elm327_reply *reply, const char *line, size_t len)
 {
 	uint8_t digits = reply->config.id_digits;
-	uint8_t data[ISOTP_FRAME_MAX];
+	uint8_t data[ISOTP_FRAME_MAX] = {0};
 	uint32_t id = 0;
 
 	/* Data has an even number of digits, so the parity tells 3 from 8. */
@@ -360,7 +360,7 @@ static const char *skip_progress(struct elm327_reply *reply, const char *line)
 
 static void take_line(struct elm327_reply *reply)
 {
-	char packed[ELM327_LINE_MAX + 1];
+	char packed[ELM327_LINE_MAX + 1] = "";
 	const char *rest;
 	size_t len = 0;
 	bool taken;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 static const struct obd2_pid_info pids[] = {
-#define X(ident, pid, bytes, name, unit, mul, div, add) {pid, bytes, name, unit, mul, div, add},
+#define X(ident, pid, bytes, name, unit, mul, div, add) {name, unit, mul, div, add, pid, bytes},
 	OBD2_PIDS(X)
 #undef X
 };

@@ -69,17 +69,17 @@ size_t obd2_support_count(const struct obd2_support *support);
 	X(ODOMETER, 0xa6, 4, "odometer", "km", 1, 10, 0)
 
 enum obd2_pid {
-#define X(ident, pid, bytes, name, unit, mul, div, add) OBD2_##ident = pid,
+#define X(ident, pid, bytes, name, unit, mul, div, add) OBD2_##ident = (pid),
 	OBD2_PIDS(X)
 #undef X
 };
 
 struct obd2_pid_info {
-	uint8_t pid;
-	uint8_t bytes;
 	const char *name;
 	const char *unit;
 	int32_t mul, div, add;
+	uint8_t pid;
+	uint8_t bytes;
 };
 
 /* The entry of a PID, NULL where it is not in the table. */
