@@ -12,6 +12,9 @@
 #include "base/buf.h"
 
 #define JR_DEPTH_MAX 32
+/* A document of small things takes many times its text: 8 MiB of "[]," would be 1 GB. */
+#define JR_CONTAINERS_MAX 65536 /* arrays and objects */
+#define JR_VALUES_MAX 500000    /* members and elements, about */
 
 enum jr_type {
 	JR_NONE,
@@ -32,7 +35,7 @@ struct jr_error {
 	char message[128]; /* for a person */
 };
 
-/* Parses one document. Returns 0, -EINVAL (then *ret_error says what and where) or -ENOMEM. */
+/* Parses one document; what passes the limits above is an error too. Returns 0, -EINVAL (then *ret_error says what and where) or -ENOMEM. */
 int jr_parse(const char *text, size_t len, struct jr_doc **ret_doc, struct jr_error *ret_error);
 void jr_free(struct jr_doc *doc); /* NULL is accepted */
 const struct jr_value *jr_root(const struct jr_doc *doc);
@@ -48,6 +51,9 @@ bool jr_bool(const struct jr_value *value, bool *ret);
 bool jr_integer(const struct jr_value *value, int64_t *ret);
 bool jr_number(const struct jr_value *value, double *ret);
 bool jr_string(const struct jr_value *value, const char **ret_text, size_t *ret_len);
+/* Copies a string and its NUL; false, with `out` untouched, where it is no string, does not fit or
+ * holds a NUL (jr_string() hands those over as they are). */
+bool jr_string_copy(const struct jr_value *value, char *out, size_t size);
 /* Calls `fn` for each member in document order until it returns non-zero; returns that. */
 int jr_each(const struct jr_value *object,
 	    int (*fn)(void *arg, const char *key, size_t key_len, const struct jr_value *value),
