@@ -1,0 +1,107 @@
+#include "cloud/domain/anchor.h"
+
+#include <stddef.h>
+
+/* Floor division, so that also times before monotonic zero (mono less an age) are right. */
+static int64_t to_ms(int64_t us)
+{
+	int64_t ms = us / 1000;
+
+	return us % 1000 < 0 ? ms - 1 : ms;
+}
+
+void anchor_init(struct anchor *anchor)
+{
+	anchor->quality = ANCHOR_NONE;
+	anchor->mono_us = 0;
+	anchor->offset_ms = 0;
+	anchor->ceiling_ms = INT64_MAX;
+	anchor->floor_ms = INT64_MIN;
+	anchor->floor_quality = ANCHOR_NONE;
+}
+
+static bool better(const struct anchor *anchor, enum anchor_quality quality, int64_t mono_us,
+		   int64_t offset_ms)
+{
+	if (quality != anchor->quality)
+		return quality > anchor->quality;
+	if (quality == ANCHOR_CORE)
+		return offset_ms > anchor->offset_ms;
+	return mono_us > anchor->mono_us;
+}
+
+void anchor_offer(struct anchor *anchor, enum anchor_quality quality, int64_t mono_us,
+		  int64_t at_ms)
+{
+	int64_t offset_ms;
+
+	if (quality == ANCHOR_NONE || at_ms == MODEL_NO_TIME || mono_us == MODEL_NO_TIME)
+		return;
+	offset_ms = at_ms - to_ms(mono_us);
+	if (!better(anchor, quality, mono_us, offset_ms))
+		return;
+	/* A clock that is steered wobbles by a millisecond at each send: not worth a write. */
+	if (quality == anchor->quality && !anchor_moved(anchor->offset_ms, offset_ms))
+		return;
+	anchor->quality = quality;
+	anchor->mono_us = mono_us;
+	anchor->offset_ms = offset_ms;
+}
+
+void anchor_live(struct anchor *anchor, int64_t sent_mono_us, int64_t received_ms)
+{
+	int64_t ceiling_ms = received_ms - to_ms(sent_mono_us);
+
+	if (ceiling_ms < anchor->ceiling_ms)
+		anchor->ceiling_ms = ceiling_ms;
+}
+
+void anchor_after(struct anchor *anchor, int64_t end_ms, enum anchor_quality quality)
+{
+	anchor->floor_ms = end_ms;
+	anchor->floor_quality = quality;
+}
+
+static int64_t bounded(const struct anchor *anchor)
+{
+	int64_t offset_ms = anchor->offset_ms;
+
+	if (anchor->floor_quality >= anchor->quality && offset_ms < anchor->floor_ms)
+		offset_ms = anchor->floor_ms;
+	return offset_ms < anchor->ceiling_ms ? offset_ms : anchor->ceiling_ms;
+}
+
+int64_t anchor_offset_ms(const struct anchor *anchor, enum anchor_quality *ret_quality)
+{
+	enum anchor_quality quality = anchor->quality;
+	int64_t offset_ms = MODEL_NO_TIME;
+
+	if (quality != ANCHOR_NONE) {
+		offset_ms = bounded(anchor);
+	} else if (anchor->ceiling_ms != INT64_MAX) {
+		offset_ms = anchor->ceiling_ms;
+		quality = ANCHOR_CORE;
+	} else if (anchor->floor_ms != INT64_MIN) {
+		offset_ms = anchor->floor_ms;
+	}
+	if (ret_quality)
+		*ret_quality = quality;
+	return offset_ms;
+}
+
+int64_t anchor_wall_ms(int64_t offset_ms, int64_t mono_us)
+{
+	if (offset_ms == MODEL_NO_TIME || mono_us == MODEL_NO_TIME)
+		return MODEL_NO_TIME;
+	return offset_ms + to_ms(mono_us);
+}
+
+bool anchor_moved(int64_t old_offset_ms, int64_t new_offset_ms)
+{
+	int64_t delta;
+
+	if (old_offset_ms == MODEL_NO_TIME || new_offset_ms == MODEL_NO_TIME)
+		return old_offset_ms != new_offset_ms;
+	delta = new_offset_ms - old_offset_ms;
+	return delta >= ANCHOR_STEP_MS || delta <= -ANCHOR_STEP_MS;
+}
