@@ -1,0 +1,196 @@
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cloud/domain/anchor.h"
+
+int suite_domain_anchor(void);
+
+#define WALL INT64_C(1795190400000) /* an evening in November 2026 */
+#define SECOND_US INT64_C(1000000)
+
+static int64_t offset(const struct anchor *anchor)
+{
+	return anchor_offset_ms(anchor, NULL);
+}
+
+static enum anchor_quality quality(const struct anchor *anchor)
+{
+	enum anchor_quality q;
+
+	anchor_offset_ms(anchor, &q);
+	return q;
+}
+
+static void nothing_known_gives_no_time(void **state)
+{
+	struct anchor a;
+
+	(void)state;
+	anchor_init(&a);
+	assert_true(offset(&a) == MODEL_NO_TIME);
+	assert_int_equal(quality(&a), ANCHOR_NONE);
+	assert_true(anchor_wall_ms(offset(&a), 5) == MODEL_NO_TIME);
+}
+
+static void the_better_quality_wins_in_any_order(void **state)
+{
+	static const enum anchor_quality orders[][3] = {
+		{ANCHOR_CORE, ANCHOR_GPS, ANCHOR_SYNCED},
+		{ANCHOR_SYNCED, ANCHOR_GPS, ANCHOR_CORE},
+		{ANCHOR_GPS, ANCHOR_SYNCED, ANCHOR_CORE},
+		{ANCHOR_CORE, ANCHOR_SYNCED, ANCHOR_GPS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		struct anchor a;
+
+		anchor_init(&a);
+		for (int j = 0; j < 3; j++)
+			anchor_offer(&a, orders[i][j], 0, WALL + orders[i][j] * 1000);
+		assert_int_equal(quality(&a), ANCHOR_SYNCED);
+		assert_true(offset(&a) == WALL + ANCHOR_SYNCED * 1000);
+	}
+}
+
+static void of_two_synced_ones_the_later_read_holds(void **state)
+{
+	struct anchor a;
+
+	(void)state;
+	anchor_init(&a);
+	anchor_offer(&a, ANCHOR_SYNCED, 100 * SECOND_US, WALL + 100500);
+	anchor_offer(&a, ANCHOR_SYNCED, 50 * SECOND_US, WALL + 50000);
+	assert_true(offset(&a) == WALL + 500);
+	anchor_offer(&a, ANCHOR_SYNCED, 200 * SECOND_US, WALL + 200200);
+	assert_true(offset(&a) == WALL + 200);
+}
+
+static void of_two_core_ones_the_later_offset_holds(void **state)
+{
+	struct anchor a;
+
+	(void)state;
+	anchor_init(&a);
+	anchor_offer(&a, ANCHOR_CORE, 100 * SECOND_US, WALL + 100000 - 900);
+	anchor_offer(&a, ANCHOR_CORE, 50 * SECOND_US, WALL + 50000 - 100);
+	assert_true(offset(&a) == WALL - 100);
+	anchor_offer(&a, ANCHOR_CORE, 300 * SECOND_US, WALL + 300000 - 500);
+	assert_true(offset(&a) == WALL - 100);
+}
+
+static void a_live_send_bounds_every_quality_from_above(void **state)
+{
+	struct anchor a;
+
+	(void)state;
+	anchor_init(&a);
+	/* A gateway an hour ahead that swears its clock is right. */
+	anchor_offer(&a, ANCHOR_SYNCED, 0, WALL + 3600000);
+	anchor_live(&a, 10 * SECOND_US, WALL + 10000 + 40);
+	assert_true(offset(&a) == WALL + 40);
+	anchor_live(&a, 20 * SECOND_US, WALL + 20000 + 900);
+	assert_true(offset(&a) == WALL + 40);
+	assert_int_equal(quality(&a), ANCHOR_SYNCED);
+}
+
+static void a_live_boot_without_any_clock_is_anchored_by_the_core(void **state)
+{
+	struct anchor a;
+
+	(void)state;
+	anchor_init(&a);
+	anchor_offer(&a, ANCHOR_NONE, 0, 1000);
+	anchor_live(&a, 5 * SECOND_US, WALL + 5000 + 70);
+	anchor_live(&a, 9 * SECOND_US, WALL + 9000 + 30);
+	assert_int_equal(quality(&a), ANCHOR_CORE);
+	assert_true(offset(&a) == WALL + 30);
+	assert_true(anchor_wall_ms(offset(&a), 1500) == WALL + 31);
+}
+
+static void the_boot_before_bounds_from_below_what_is_no_better_known(void **state)
+{
+	struct anchor a;
+
+	(void)state;
+	anchor_init(&a);
+	anchor_offer(&a, ANCHOR_CORE, 0, WALL - 500000);
+	anchor_after(&a, WALL - 100000, ANCHOR_CORE);
+	assert_true(offset(&a) == WALL - 100000);
+	/* A synchronised clock knows better than the end of a boot that only the core has timed. */
+	anchor_offer(&a, ANCHOR_SYNCED, 1, WALL - 500000);
+	assert_true(offset(&a) == WALL - 500000);
+	anchor_after(&a, WALL - 100000, ANCHOR_SYNCED);
+	assert_true(offset(&a) == WALL - 100000);
+}
+
+static void the_ceiling_wins_over_the_floor(void **state)
+{
+	struct anchor a;
+
+	(void)state;
+	anchor_init(&a);
+	anchor_offer(&a, ANCHOR_CORE, 0, WALL - 9000);
+	anchor_after(&a, WALL + 5000, ANCHOR_SYNCED);
+	anchor_live(&a, 0, WALL);
+	assert_true(offset(&a) == WALL);
+}
+
+static void a_boot_that_was_never_live_gets_the_end_of_the_one_before_as_a_bound(void **state)
+{
+	struct anchor a;
+
+	(void)state;
+	anchor_init(&a);
+	anchor_after(&a, WALL, ANCHOR_SYNCED);
+	assert_true(offset(&a) == WALL);
+	assert_int_equal(quality(&a), ANCHOR_NONE);
+}
+
+static void a_wobble_below_the_step_is_not_followed(void **state)
+{
+	struct anchor a;
+
+	(void)state;
+	anchor_init(&a);
+	anchor_offer(&a, ANCHOR_SYNCED, 0, WALL);
+	anchor_offer(&a, ANCHOR_SYNCED, SECOND_US, WALL + 1000 + ANCHOR_STEP_MS - 1);
+	assert_true(offset(&a) == WALL);
+	anchor_offer(&a, ANCHOR_SYNCED, 2 * SECOND_US, WALL + 2000 + ANCHOR_STEP_MS);
+	assert_true(offset(&a) == WALL + ANCHOR_STEP_MS);
+	assert_false(anchor_moved(WALL, WALL + ANCHOR_STEP_MS - 1));
+	assert_true(anchor_moved(WALL, WALL - ANCHOR_STEP_MS));
+	assert_true(anchor_moved(MODEL_NO_TIME, WALL));
+	assert_false(anchor_moved(MODEL_NO_TIME, MODEL_NO_TIME));
+}
+
+static void moments_before_monotonic_zero_round_down(void **state)
+{
+	(void)state;
+	assert_true(anchor_wall_ms(WALL, -1) == WALL - 1);
+	assert_true(anchor_wall_ms(WALL, -1000) == WALL - 1);
+	assert_true(anchor_wall_ms(WALL, 999) == WALL);
+}
+
+int suite_domain_anchor(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_known_gives_no_time),
+		cmocka_unit_test(the_better_quality_wins_in_any_order),
+		cmocka_unit_test(of_two_synced_ones_the_later_read_holds),
+		cmocka_unit_test(of_two_core_ones_the_later_offset_holds),
+		cmocka_unit_test(a_live_send_bounds_every_quality_from_above),
+		cmocka_unit_test(a_live_boot_without_any_clock_is_anchored_by_the_core),
+		cmocka_unit_test(the_boot_before_bounds_from_below_what_is_no_better_known),
+		cmocka_unit_test(the_ceiling_wins_over_the_floor),
+		cmocka_unit_test(
+			a_boot_that_was_never_live_gets_the_end_of_the_one_before_as_a_bound),
+		cmocka_unit_test(a_wobble_below_the_step_is_not_followed),
+		cmocka_unit_test(moments_before_monotonic_zero_round_down),
+	};
+
+	return cmocka_run_group_tests_name("domain.anchor", tests, NULL, NULL);
+}
