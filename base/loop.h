@@ -36,32 +36,35 @@ struct loop_timer {
 	int64_t due_us;    /* read only */
 	struct loop *loop; /* NULL while not armed */
 	unsigned slot;     /* the loop's own */
+	uint64_t order;    /* the loop's own */
 };
 
 /* `clock` gives the monotonic time of the timers and must outlive the loop. With a fake clock the
  * loop never sleeps for a timer: the test advances the clock and calls loop_run_once().
  * Returns 0 or -errno. */
 int loop_create(struct clock *clock, struct loop **ret_loop);
-void loop_destroy(struct loop *loop); /* NULL is accepted */
+/* Watches and timers are forgotten, not touched: their owners may be gone. NULL is accepted. */
+void loop_destroy(struct loop *loop);
 
-/* Start watching `fd`. `watch` is the caller's and must stay where it is until removed.
+/* Start watching `fd`, which no other watch of the loop has (-EEXIST). `watch` is the caller's and must stay where it is until removed.
  * Returns 0 or -errno. */
 int loop_fd_add(struct loop *loop, struct loop_fd *watch, int fd, unsigned events, loop_fd_fn *fn,
 		void *arg);
 int loop_fd_set(struct loop_fd *watch, unsigned events);
 void loop_fd_remove(struct loop_fd *watch); /* one that is not watched is accepted */
 
-/* Arm (or re-arm) a one-shot timer to fire `after_us` from now (negative counts as 0).
- * Returns 0 or -ENOMEM. */
+/* Arm (or re-arm) a one-shot timer to fire `after_us` from now (negative counts as 0). `timer` is
+ * zeroed before its first use. Timers that are due at the same time fire in the order of arming; one
+ * that arms itself with 0 waits for the next round. Returns 0 or -ENOMEM. */
 int loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t after_us, loop_timer_fn *fn,
 		   void *arg);
 void loop_timer_cancel(struct loop_timer *timer); /* one that is not armed is accepted */
 
 /* Blocks `signo` for the calling thread and hands it to `fn` on the loop. One handler a signal.
- * Call before threads are made. Returns 0 or -errno. */
+ * Call before threads are made. The signal stays blocked when the loop is destroyed. Returns 0 or -errno. */
 int loop_signal(struct loop *loop, int signo, loop_signal_fn *fn, void *arg);
 
-/* Runs until loop_stop(). Returns 0, or -errno when waiting itself fails. */
+/* Runs until loop_stop(), which also counts when it came before. Returns 0, or -errno when waiting itself fails. */
 int loop_run(struct loop *loop);
 /* Waits at most `max_wait_ms` for something to do and does it once. Returns how many callbacks ran
  * or -errno. */
