@@ -2,8 +2,8 @@
 """Check the arrows of the house: who may include and link whom.
 
 Reads the #include lines of the tree, and, with --links, what CMake was told to link (one line a
-target, written by freshet_finish()). With --build it also looks into the portable libraries with
-nm: no writable data, no allocation, no I/O, no clock. Prints one line a violation; exit status 1
+target, written by freshet_finish()). With --build it also looks into the portable libraries
+with objdump: no writable data, no allocation, no I/O, no clock. Prints one line a violation; exit status 1
 when there is one.
 """
 import argparse
@@ -50,6 +50,7 @@ FORBIDDEN_CALLS = frozenset(
 # Libraries that the agent must never carry.
 NOT_IN_AGENT = re.compile(r"(?i)(^|::|_)(pq|libpq|postgres(ql)?)$")
 
+WRITABLE = re.compile(r"\.(data|bss|tdata|tbss)\b|\*COM\*")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 
@@ -163,22 +164,24 @@ def check_symbols(rows, build):
         archive = os.path.join(build, folder, f"lib{name}.a")
         if kind != "module" or not is_port or not os.path.exists(archive):
             continue
-        out = subprocess.run(["nm", "-A", archive], capture_output=True, text=True, check=True)
+        out = subprocess.run(["objdump", "-t", archive], capture_output=True, text=True, check=True)
         yield from judge_symbols(name, out.stdout)
 
 
 def judge_symbols(name, text):
+    """`text` is what objdump -t prints: value, flags, section, TAB, size, name."""
     for line in text.splitlines():
-        fields = line.rsplit(":", 1)[-1].split()
-        if len(fields) < 2:
+        left, tab, right = line.partition("\t")
+        if not tab:
             continue
-        kind, symbol = fields[-2:]
-        # Sanitizers, coverage and the compiler add their own.
+        section, symbol = left.split()[-1], right.split()[-1]
+        # Sanitizers, coverage and the compiler add their own; sections are symbols, too.
         if symbol.startswith(("__", ".", "_GLOBAL")):
             continue
-        if kind in "BbDdCGgSs":
+        # Constant tables that hold addresses are relocated once and then read-only.
+        if WRITABLE.match(section) and not section.startswith(".data.rel.ro"):
             yield f"{name}: portable, but holds writable data ({symbol})"
-        if kind == "U" and symbol in FORBIDDEN_CALLS:
+        if section == "*UND*" and symbol in FORBIDDEN_CALLS:
             yield f"{name}: portable, but calls {symbol}()"
 
 

@@ -49,10 +49,22 @@ BAD_LINKS = {
 }
 
 BAD_SYMBOLS = {
-    "global": ("lib.a:x.o:0000000000000000 b counter", "writable data"),
-    "allocation": ("lib.a:x.o:                 U malloc", "calls malloc"),
-    "clock": ("lib.a:x.o:                 U time", "calls time"),
+    "global": ("0000000000000000 l     O .bss.counter\t0000000000000004 counter", "writable data"),
+    "initialised": ("0000000000000000 g     O .data\t0000000000000004 mode", "writable data"),
+    "tentative": ("0000000000000004       O *COM*\t0000000000000004 shared", "writable data"),
+    "thread": ("0000000000000000 l       .tbss.x\t0000000000000004 x", "writable data"),
+    "allocation": ("0000000000000000         *UND*\t0000000000000000 malloc", "calls malloc"),
+    "clock": ("0000000000000000         *UND*\t0000000000000000 time", "calls time"),
 }
+
+GOOD_SYMBOLS = """\
+0000000000000000 l    df *ABS*\t0000000000000000 model.c
+0000000000000000 l    d  .text\t0000000000000000 .text
+0000000000000000 g     F .text.f\t0000000000000021 f
+0000000000000000 l     O .data.rel.ro.local.names\t0000000000000050 names
+0000000000000000 l     O .rodata.limits\t0000000000000050 limits
+0000000000000000         *UND*\t0000000000000000 memcpy
+"""
 
 
 def includes_of(files):
@@ -99,7 +111,7 @@ class Arrows(unittest.TestCase):
         for name, (line, want) in BAD_SYMBOLS.items():
             with self.subTest(name):
                 self.assertIn(want, " ".join(arrows.judge_symbols("m", line)))
-        self.assertEqual(list(arrows.judge_symbols("m", "lib.a:x.o:0000 T f\nlib.a:x.o: U memcpy")), [])
+        self.assertEqual(list(arrows.judge_symbols("m", GOOD_SYMBOLS)), [])
 
 
 if __name__ == "__main__":
