@@ -54,7 +54,7 @@ int sampler_create(const struct sampler_config *config, sampler_seal_fn *seal, v
 	sampler->arg = arg;
 	sampler->due_us = INT64_MAX;
 	for (size_t i = 0; i < CLASS_COUNT; i++)
-		buf_init(&sampler->packs[i].json, WIRE_UNPACKED_BYTES_MAX);
+		buf_init(&sampler->packs[i].json, (size_t)WIRE_UNPACKED_BYTES_MAX);
 	*ret_sampler = sampler;
 	return 0;
 }
@@ -128,7 +128,7 @@ static void mark(struct sampler *sampler, struct track *track, int64_t now_us)
 		sampler->due_us = now_us + sampler->config.max_age_us;
 }
 
-static bool stale(const struct sampler *sampler, const struct track *track, uint16_t field,
+static bool stale(const struct sampler *sampler, const struct track *track, enum model_field field,
 		  int64_t now_us)
 {
 	return !track->told[field] ||
@@ -183,8 +183,7 @@ int sampler_update(struct sampler *sampler, const struct model_update *update, i
 	memcpy(track->known.vin, update->vin, sizeof(track->known.vin));
 	track->known.simulated = update->simulated;
 	if (update->keyframe ||
-	    (update->item_count &&
-	     now_us - track->keyframe_us >= sampler->config.keyframe_us)) {
+	    (update->item_count && now_us - track->keyframe_us >= sampler->config.keyframe_us)) {
 		track->keyframe = true;
 		mark(sampler, track, now_us);
 	}
@@ -193,7 +192,9 @@ int sampler_update(struct sampler *sampler, const struct model_update *update, i
 
 		if (status == MODEL_STATUS_NOT_REQUESTED || status == track->known.module_status[i])
 			continue;
+		/* A status is stated whole, so that what it says of absent fields holds. */
 		track->known.module_status[i] = status;
+		track->keyframe = true;
 		mark(sampler, track, now_us);
 	}
 	for (size_t i = 0; i < update->item_count && !r; i++)
@@ -246,8 +247,7 @@ static int build_record(struct sampler *sampler, struct track *track)
 		if (track->keyframe || record->module_status[i] != MODEL_STATUS_NOT_REQUESTED)
 			record->module_status[i] = track->known.module_status[i];
 	for (size_t i = 0; i < record->item_count; i++) {
-		const int64_t age_us =
-			record->mono_us - track->read_us[record->items[i].field];
+		const int64_t age_us = record->mono_us - track->read_us[record->items[i].field];
 		const int64_t age_ms = age_us / 1000;
 
 		record->items[i].age_ms = age_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)age_ms;
@@ -283,14 +283,15 @@ static int seal_packs(struct sampler *sampler)
 		buf_putc(&pack->json, ']');
 		if (pack->json.error)
 			return pack->json.error;
-		puts[count++] = (struct spool_put){
-			.class = (enum wire_class)class,
+		puts[count] = (struct spool_put){
+			.class = (enum wire_class) class,
 			.json = pack->json.data,
 			.len = pack->json.len,
 			.count = pack->count,
 			.first_mono_us = pack->first_us,
 			.last_mono_us = pack->last_us,
 		};
+		count++;
 	}
 	return count ? sampler->seal(sampler->arg, puts, count) : 0;
 }
@@ -326,9 +327,10 @@ static void settle(struct sampler *sampler, struct track *track, int64_t now_us)
 		track->told_us[field] = now_us;
 		track->waiting[field] = false;
 	}
-	if (track->keyframe)
+	if (track->keyframe && track->known.item_count) {
 		track->keyframe_us = now_us;
-	track->keyframe = false;
+		track->keyframe = false;
+	}
 	track->any_waiting = false;
 	sampler->waiting--;
 }
@@ -352,10 +354,10 @@ static int seal_some(struct sampler *sampler, size_t *from, int64_t now_us)
 		/* Nothing is known yet: there is nothing to say. */
 		if (!sampler->record.item_count)
 			continue;
-		add_record(&sampler->packs[sampler->record.keyframe && !track->class
-						   ? WIRE_CLASS_STATE
-						   : track->class],
-			   &sampler->record);
+		add_record(
+			&sampler->packs[sampler->record.keyframe && !track->class ? WIRE_CLASS_STATE
+										  : track->class],
+			&sampler->record);
 	}
 	r = seal_packs(sampler);
 	if (r)

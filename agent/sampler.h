@@ -21,9 +21,9 @@
 #define SAMPLER_TRACKS_MAX 256 /* devices times sources */
 
 struct sampler_config {
-	int max_records;      /* a batch, 1..WIRE_RECORDS_MAX */
-	int64_t max_bytes;    /* of a batch's JSON */
-	int64_t max_age_us;   /* of the oldest reading that is not yet in the spool; 0: none waits */
+	int max_records;    /* a batch, 1..WIRE_RECORDS_MAX */
+	int64_t max_bytes;  /* of a batch's JSON */
+	int64_t max_age_us; /* of the oldest reading that is not yet in the spool; 0: none waits */
 	int64_t heartbeat_us; /* an unchanged field is stated again after this */
 	int64_t keyframe_us;
 };

@@ -245,7 +245,7 @@ int64_t window_due(const struct window *window, int64_t now_us)
 		if (at < due)
 			due = at;
 	}
-	if (due < window->hold_us)
-		due = window->hold_us;
+	if (now_us < window->hold_us)
+		return window->hold_us;
 	return due < now_us ? now_us : due;
 }

@@ -16,16 +16,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WINDOW_MAX 256		 /* batches in flight, most that can be configured */
-#define WINDOW_DEFERRED_MAX 64	 /* batches that the core wants later */
+#define WINDOW_MAX 256           /* batches in flight, most that can be configured */
+#define WINDOW_DEFERRED_MAX 64   /* batches that the core wants later */
 #define WINDOW_LIVE_LAG_MAX 1000 /* batches behind which live data becomes backlog */
 
 struct window_config {
-	int batches;		/* 1..WINDOW_MAX: unacknowledged batches */
-	int64_t bytes;		/* unacknowledged bytes; one batch is always allowed */
-	int64_t resend_us;	/* first time-out */
-	int64_t resend_max_us;	/* its ceiling */
-	int64_t backlog_rate;	/* bytes a second of backlog; 0: no limit */
+	int batches;           /* 1..WINDOW_MAX: unacknowledged batches */
+	int64_t bytes;         /* unacknowledged bytes; one batch is always allowed */
+	int64_t resend_us;     /* first time-out */
+	int64_t resend_max_us; /* its ceiling */
+	int64_t backlog_rate;  /* bytes a second of backlog; 0: no limit */
 };
 
 enum window_lane { WINDOW_LIVE, WINDOW_BACKLOG };
@@ -46,11 +46,11 @@ struct window {
 	int backlog_in_flight;
 	int deferred;
 	int64_t bytes;
-	int64_t newest;	 /* youngest id known to be in the spool */
-	int64_t live;	 /* cursor: live ids up to here have been sent */
+	int64_t newest;  /* youngest id known to be in the spool */
+	int64_t live;    /* cursor: live ids up to here have been sent */
 	int64_t backlog; /* cursor: backlog ids up to here have been sent */
-	int64_t mark;	 /* ids above are live, up to it backlog */
-	int64_t credit;	 /* bytes of backlog that may go now */
+	int64_t mark;    /* ids above are live, up to it backlog */
+	int64_t credit;  /* bytes of backlog that may go now */
 	int64_t credit_us;
 	int64_t hold_us; /* nothing is sent before */
 	uint32_t random;
@@ -66,15 +66,15 @@ void window_stored(struct window *window, int64_t newest);
 
 enum window_what {
 	WINDOW_NOTHING, /* wait for an acknowledgement, a new batch, or window_due() */
-	WINDOW_AGAIN,	/* send the batch with this id again */
-	WINDOW_NEXT,	/* send the oldest batch with an id above `after` and up to `last` */
+	WINDOW_AGAIN,   /* send the batch with this id again */
+	WINDOW_NEXT,    /* send the oldest batch with an id above `after` and up to `last` */
 };
 
 struct window_choice {
 	enum window_what what;
 	enum window_lane lane;
-	int64_t id;	      /* AGAIN */
-	int64_t after, last;  /* NEXT */
+	int64_t id;          /* AGAIN */
+	int64_t after, last; /* NEXT */
 };
 
 /* What to send now. */

@@ -25,7 +25,8 @@ static void a_value_lands_in_its_canonical_field(void **state)
 	assert_int_equal(obd_apply(&update, 0x0d, 80), 1);
 	assert_int_equal(obd_apply(&update, 0x5b, 20), 1);
 	assert_int_equal(obd_apply(&update, 0xa6, 10000.1), 1);
-	assert_float_equal(model_update_get(&update, MODEL_FIELD_SPEED_KMH)->value.as.number, 80, 0);
+	assert_float_equal(model_update_get(&update, MODEL_FIELD_SPEED_KMH)->value.as.number, 80,
+			   0);
 	assert_float_equal(
 		model_update_get(&update, MODEL_FIELD_STATE_OF_CHARGE_PCT)->value.as.number, 20, 0);
 	assert_float_equal(model_update_get(&update, MODEL_FIELD_ODOMETER_KM)->value.as.number,
@@ -48,17 +49,12 @@ static void ignition_follows_the_evidence(void **state)
 	const struct obd_evidence silent = {.silent = true, .has_rpm = true, .rpm = 800};
 	const struct obd_evidence engine = {.answers = true, .has_rpm = true, .rpm = 800};
 	const struct obd_evidence moving = {.answers = true, .has_speed = true, .speed_kmh = 3};
-	const struct obd_evidence stopped = {.answers = true,
-					     .has_rpm = true,
-					     .has_voltage = true,
-					     .voltage_v = 14.1};
-	const struct obd_evidence parked = {.answers = true,
-					    .has_rpm = true,
-					    .has_voltage = true,
-					    .voltage_v = 12.4};
-	const struct obd_evidence only_voltage = {.answers = true,
-						  .has_voltage = true,
-						  .voltage_v = 14.1};
+	const struct obd_evidence stopped = {
+		.answers = true, .has_rpm = true, .has_voltage = true, .voltage_v = 14.1};
+	const struct obd_evidence parked = {
+		.answers = true, .has_rpm = true, .has_voltage = true, .voltage_v = 12.4};
+	const struct obd_evidence only_voltage = {
+		.answers = true, .has_voltage = true, .voltage_v = 14.1};
 
 	(void)state;
 	assert_int_equal(obd_ignition(&none), MODEL_IGNITION_UNKNOWN);

@@ -1,0 +1,221 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "agent/window.h"
+
+int suite_agent_window(void);
+
+#define SECOND INT64_C(1000000)
+
+static struct window window;
+
+static const struct window_config config = {
+	.batches = 8,
+	.bytes = 10000,
+	.resend_us = 10 * SECOND,
+	.resend_max_us = 60 * SECOND,
+	.backlog_rate = 0,
+};
+
+static int setup(void **state)
+{
+	(void)state;
+	window_init(&window, &config, 7);
+	return 0;
+}
+
+/* Sends what is chosen, as if the spool held every id; returns the id, 0 where nothing is. */
+static int64_t send_one(int64_t now_us, int64_t bytes)
+{
+	const struct window_choice choice = window_choose(&window, now_us);
+	int64_t id = 0;
+
+	if (choice.what == WINDOW_NOTHING)
+		return 0;
+	id = choice.what == WINDOW_AGAIN ? choice.id : choice.after + 1;
+	window_sent(&window, id, bytes, choice.lane, now_us);
+	return id;
+}
+
+static void live_batches_go_before_the_backlog(void **state)
+{
+	(void)state;
+	window_connected(&window, 100, 0);
+	assert_int_equal(send_one(0, 10), 1);
+	window_stored(&window, 101);
+	assert_int_equal(send_one(0, 10), 101);
+	assert_int_equal(send_one(0, 10), 2);
+}
+
+static void the_backlog_leaves_room_for_live_batches(void **state)
+{
+	int64_t id = 0;
+
+	(void)state;
+	window_connected(&window, 100, 0);
+	for (int i = 1; i <= 6; i++)
+		assert_int_equal(send_one(0, 10), i);
+	assert_int_equal(send_one(0, 10), 0);
+	window_stored(&window, 102);
+	assert_int_equal(send_one(0, 10), 101);
+	assert_int_equal(send_one(0, 10), 102);
+	window_stored(&window, 103);
+	id = send_one(0, 10);
+	assert_int_equal(id, 0); /* the window is full */
+	assert_true(window_acked(&window, 101));
+	assert_int_equal(send_one(0, 10), 103);
+}
+
+static void bytes_close_the_window_too_but_never_for_one_batch(void **state)
+{
+	(void)state;
+	window_connected(&window, 100, 0);
+	assert_int_equal(send_one(0, 50000), 1);
+	assert_int_equal(send_one(0, 10), 0);
+	assert_true(window_acked(&window, 1));
+	assert_int_equal(send_one(0, 10), 2);
+}
+
+static void an_unacked_batch_is_sent_again_later_and_later(void **state)
+{
+	int64_t now = 0;
+	int64_t last_gap = 0;
+
+	(void)state;
+	window_connected(&window, 1, 0);
+	assert_int_equal(send_one(0, 10), 1);
+	for (int i = 0; i < 12; i++) {
+		const int64_t due = window_due(&window, now);
+
+		assert_int_equal(send_one(due - 1, 10), 0);
+		assert_int_equal(send_one(due, 10), 1);
+		last_gap = due - now;
+		now = due;
+		assert_int_equal(window.in_flight, 1);
+	}
+	assert_in_range(last_gap, 45 * SECOND, 75 * SECOND);
+	assert_true(window_acked(&window, 1));
+	assert_false(window_acked(&window, 1));
+	assert_int_equal(window_due(&window, now), INT64_MAX);
+	assert_int_equal(window.bytes, 0);
+}
+
+static void a_new_connection_starts_over_with_what_the_spool_holds(void **state)
+{
+	(void)state;
+	window_connected(&window, 3, 0);
+	assert_int_equal(send_one(0, 10), 1);
+	assert_int_equal(send_one(0, 10), 2);
+	window_connected(&window, 5, SECOND);
+	assert_int_equal(window.in_flight, 0);
+	assert_int_equal(send_one(SECOND, 10), 1);
+}
+
+static void a_range_without_batches_is_passed_over(void **state)
+{
+	struct window_choice choice;
+
+	(void)state;
+	window_connected(&window, 100, 0);
+	choice = window_choose(&window, 0);
+	assert_int_equal(choice.what, WINDOW_NEXT);
+	assert_int_equal(choice.last, 100);
+	window_missing(&window, &choice);
+	assert_int_equal(window_choose(&window, 0).what, WINDOW_NOTHING);
+	assert_int_equal(send_one(0, 1), 0);
+}
+
+static void a_deferred_batch_waits_outside_the_window(void **state)
+{
+	(void)state;
+	window_connected(&window, 1, 0);
+	assert_int_equal(send_one(0, 10), 1);
+	window_deferred(&window, 1, 600 * SECOND, 0);
+	assert_int_equal(window.in_flight, 0);
+	assert_int_equal(window.bytes, 0);
+	assert_int_equal(send_one(599 * SECOND, 10), 0);
+	assert_int_equal(send_one(600 * SECOND, 10), 1);
+	assert_int_equal(window.in_flight, 1);
+	assert_int_equal(window.deferred, 0);
+}
+
+static void too_many_deferred_batches_stay_in_the_window(void **state)
+{
+	int64_t total = 0;
+
+	(void)state;
+	window_connected(&window, 1000, 0);
+	for (;;) {
+		const int64_t id = send_one(0, 1);
+
+		if (!id)
+			break;
+		total++;
+		window_deferred(&window, id, 600 * SECOND, 0);
+	}
+	assert_int_equal(window.deferred, WINDOW_DEFERRED_MAX);
+	assert_int_equal(total, WINDOW_DEFERRED_MAX + 6);
+}
+
+static void the_backlog_keeps_its_rate(void **state)
+{
+	struct window_config limited = config;
+	int64_t sent = 0;
+
+	(void)state;
+	limited.backlog_rate = 1000;
+	window_init(&window, &limited, 7);
+	window_connected(&window, 1000000, 0);
+	for (int64_t now = 0; now < 100 * SECOND; now += SECOND / 10) {
+		int64_t id;
+
+		while ((id = send_one(now, 500)) != 0) {
+			sent += 500;
+			assert_true(window_acked(&window, id));
+		}
+	}
+	assert_in_range(sent, 95000, 105000);
+}
+
+static void live_data_that_cannot_follow_becomes_backlog(void **state)
+{
+	(void)state;
+	window_connected(&window, 0, 0);
+	window_stored(&window, WINDOW_LIVE_LAG_MAX + 1);
+	window_stored(&window, WINDOW_LIVE_LAG_MAX + 2);
+	assert_int_equal(send_one(0, 10), WINDOW_LIVE_LAG_MAX + 2);
+	assert_int_equal(send_one(0, 10), 1);
+}
+
+static void nothing_is_sent_while_nobody_listens(void **state)
+{
+	(void)state;
+	window_connected(&window, 10, 0);
+	window_hold(&window, 5 * SECOND);
+	assert_int_equal(send_one(SECOND, 10), 0);
+	assert_int_equal(window_due(&window, SECOND), 5 * SECOND);
+}
+
+int suite_agent_window(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(live_batches_go_before_the_backlog, setup),
+		cmocka_unit_test_setup(the_backlog_leaves_room_for_live_batches, setup),
+		cmocka_unit_test_setup(bytes_close_the_window_too_but_never_for_one_batch, setup),
+		cmocka_unit_test_setup(an_unacked_batch_is_sent_again_later_and_later, setup),
+		cmocka_unit_test_setup(a_new_connection_starts_over_with_what_the_spool_holds,
+				       setup),
+		cmocka_unit_test_setup(a_range_without_batches_is_passed_over, setup),
+		cmocka_unit_test_setup(a_deferred_batch_waits_outside_the_window, setup),
+		cmocka_unit_test_setup(too_many_deferred_batches_stay_in_the_window, setup),
+		cmocka_unit_test_setup(the_backlog_keeps_its_rate, setup),
+		cmocka_unit_test_setup(live_data_that_cannot_follow_becomes_backlog, setup),
+		cmocka_unit_test_setup(nothing_is_sent_while_nobody_listens, setup),
+	};
+
+	return cmocka_run_group_tests_name("agent.window", tests, NULL, NULL);
+}
