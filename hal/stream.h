@@ -20,7 +20,9 @@ struct stream_ops {
 	ssize_t (*read)(struct stream *stream, void *data, size_t len);
 	/* Writes what fits now. Returns how many (> 0), -EAGAIN, -ENODEV or -errno. */
 	ssize_t (*write)(struct stream *stream, const void *data, size_t len);
-	/* Changes the line's speed. 0; -ENOTSUP where there is no such thing; -errno. */
+	/* Changes the line's speed at once: what is still to be sent should be sent before. 0;
+	 * -ENOTSUP where there is no such thing; -EINVAL for 0; -ERANGE where the line cannot do it
+	 * (more than 2.5 % off); -errno. */
 	int (*set_baud)(struct stream *stream, unsigned baud);
 	/* A descriptor for the event loop, owned by the stream. Readable: data or end. Writable: also
 	 * the end of connecting. */
@@ -61,15 +63,27 @@ static inline void stream_close(struct stream *stream)
 		stream->ops->close(stream);
 }
 
-/* Opens an address:
+/* Opens an address (hal/linux provides it):
  *	serial:/dev/ttyUSB0         8N1, raw, no flow control, at `baud` (any rate: termios2 BOTHER)
  *	tcp:192.168.0.10:35000      connecting goes on in the background, see ready()
+ *	tcp:[fd00::10]:35000        addresses are numbers: looking up a name would block
  * `baud` is ignored by tcp. The device is opened for this process alone (TIOCEXCL) where it can be.
  * Returns 0, -EINVAL for an address of neither form, -ENOENT or -ENODEV where the device is not
- * there, -EBUSY where another has it, -errno. Free with stream_close(). */
+ * there, -EBUSY where another has it, -ERANGE where the line cannot do the speed, -errno. Free with
+ * stream_close(). */
 int stream_open(const char *address, unsigned baud, struct stream **ret_stream);
 
 /* True where the address has a form that stream_open() knows. */
 int stream_address_valid(const char *address);
+
+/* A way of opening, so that tests put hal/fake under what opens streams. Same contract as
+ * stream_open(). */
+struct stream_opener {
+	int (*open)(struct stream_opener *opener, const char *address, unsigned baud,
+		    struct stream **ret_stream);
+};
+
+/* The one that calls stream_open(). Never freed, any thread. */
+struct stream_opener *stream_opener_linux(void);
 
 #endif
