@@ -56,15 +56,15 @@ static const struct pid {
 	enum fitted fitted;
 	pid_value_fn *raw;
 } pids[] = {
-	{ 0x04, 1, ECU_POWERTRAIN, WITH_ENGINE, load_raw },
-	{ 0x05, 1, ECU_POWERTRAIN, WITH_ENGINE, coolant_raw },
-	{ 0x0C, 2, ECU_POWERTRAIN, WITH_ENGINE, rpm_raw },
-	{ 0x0D, 1, ECU_POWERTRAIN, ALWAYS, speed_raw },
-	{ 0x2F, 1, ECU_POWERTRAIN, WITH_ENGINE, fuel_raw },
-	{ 0x42, 2, ECU_POWERTRAIN, ALWAYS, module_voltage_raw },
-	{ 0x46, 1, ECU_POWERTRAIN, ALWAYS, ambient_raw },
-	{ 0x5B, 1, ECU_BATTERY, WITH_BATTERY, battery_raw },
-	{ 0xA6, 4, ECU_POWERTRAIN, ALWAYS, odometer_raw },
+	{0x04, 1, ECU_POWERTRAIN, WITH_ENGINE, load_raw},
+	{0x05, 1, ECU_POWERTRAIN, WITH_ENGINE, coolant_raw},
+	{0x0C, 2, ECU_POWERTRAIN, WITH_ENGINE, rpm_raw},
+	{0x0D, 1, ECU_POWERTRAIN, ALWAYS, speed_raw},
+	{0x2F, 1, ECU_POWERTRAIN, WITH_ENGINE, fuel_raw},
+	{0x42, 2, ECU_POWERTRAIN, ALWAYS, module_voltage_raw},
+	{0x46, 1, ECU_POWERTRAIN, ALWAYS, ambient_raw},
+	{0x5B, 1, ECU_BATTERY, WITH_BATTERY, battery_raw},
+	{0xA6, 4, ECU_POWERTRAIN, ALWAYS, odometer_raw},
 };
 
 static bool is_fitted(const struct vehicle *vehicle, const struct pid *pid)

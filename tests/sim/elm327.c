@@ -17,10 +17,10 @@
 #define PADDING 0xAA
 
 static const char *const fault_names[ELM327_FAULT_COUNT] = {
-	[ELM327_FAULT_NONE] = "none",		[ELM327_FAULT_SILENCE] = "silence",
-	[ELM327_FAULT_ASLEEP] = "asleep",	[ELM327_FAULT_MUTE] = "mute",
-	[ELM327_FAULT_GARBAGE] = "garbage",	[ELM327_FAULT_CAN_ERROR] = "can-error",
-	[ELM327_FAULT_LV_RESET] = "lv-reset",	[ELM327_FAULT_SLOW] = "slow",
+	[ELM327_FAULT_NONE] = "none",           [ELM327_FAULT_SILENCE] = "silence",
+	[ELM327_FAULT_ASLEEP] = "asleep",       [ELM327_FAULT_MUTE] = "mute",
+	[ELM327_FAULT_GARBAGE] = "garbage",     [ELM327_FAULT_CAN_ERROR] = "can-error",
+	[ELM327_FAULT_LV_RESET] = "lv-reset",   [ELM327_FAULT_SLOW] = "slow",
 	[ELM327_FAULT_NO_PROMPT] = "no-prompt",
 };
 
@@ -95,9 +95,9 @@ static void prompt(struct elm327 *elm)
 /* AT commands that take a setting and say OK, by their first letters; the argument is free. */
 static bool accepts_quietly(const char *command)
 {
-	static const char *const prefixes[] = { "M0",  "M1",  "CAF", "AL",  "NL", "TP",	 "SP", "FCSH",
-						"FCSD", "FCSM", "CFC", "FE", "PC", "R0", "R1", "DP0",
-						"SS",  "CEA", "BI",  "IIA", "KW", "CSM" };
+	static const char *const prefixes[] = {
+		"M0", "M1", "CAF", "AL", "NL",  "TP", "SP",  "FCSH", "FCSD", "FCSM", "CFC",
+		"FE", "PC", "R0",  "R1", "DP0", "SS", "CEA", "BI",   "IIA",  "KW",   "CSM"};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		if (strncmp(command, prefixes[i], strlen(prefixes[i])) == 0)
@@ -167,7 +167,8 @@ static bool run_setting(struct elm327 *elm, const char *command)
 		elm->transmit_id = value;
 		return true;
 	}
-	if (strncmp(command, "CRA", 3) == 0 && (command[3] == '\0' || parse_hex(command + 3, &value))) {
+	if (strncmp(command, "CRA", 3) == 0 &&
+	    (command[3] == '\0' || parse_hex(command + 3, &value))) {
 		elm->receive_id = value;
 		return true;
 	}
@@ -357,7 +358,7 @@ static int64_t run_hex(struct elm327 *elm, const char *digits)
 	if (count % 2 == 1)
 		most = (size_t)strtoul(digits + count - 1, NULL, 16);
 	for (size_t i = 0; i < count / 2; i++) {
-		char pair[3] = { digits[2 * i], digits[2 * i + 1], '\0' };
+		char pair[3] = {digits[2 * i], digits[2 * i + 1], '\0'};
 
 		request[i] = (uint8_t)strtoul(pair, NULL, 16);
 	}

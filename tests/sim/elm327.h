@@ -17,13 +17,13 @@
 
 enum elm327_fault {
 	ELM327_FAULT_NONE,
-	ELM327_FAULT_SILENCE,	/* no control unit answers: NO DATA */
-	ELM327_FAULT_ASLEEP,	/* the bus is dead: UNABLE TO CONNECT */
-	ELM327_FAULT_MUTE,	/* the adapter itself says nothing, not even a prompt */
-	ELM327_FAULT_GARBAGE,	/* bytes of replies are changed, lost and doubled */
+	ELM327_FAULT_SILENCE,   /* no control unit answers: NO DATA */
+	ELM327_FAULT_ASLEEP,    /* the bus is dead: UNABLE TO CONNECT */
+	ELM327_FAULT_MUTE,      /* the adapter itself says nothing, not even a prompt */
+	ELM327_FAULT_GARBAGE,   /* bytes of replies are changed, lost and doubled */
 	ELM327_FAULT_CAN_ERROR, /* CAN ERROR instead of data */
-	ELM327_FAULT_LV_RESET,	/* LV RESET in the middle of the next reply, once; settings are lost */
-	ELM327_FAULT_SLOW,	/* two seconds a reply */
+	ELM327_FAULT_LV_RESET, /* LV RESET in the middle of the next reply, once; settings are lost */
+	ELM327_FAULT_SLOW,     /* two seconds a reply */
 	ELM327_FAULT_NO_PROMPT, /* every third reply lacks its prompt */
 	ELM327_FAULT_COUNT
 };
@@ -59,8 +59,8 @@ struct elm327 {
 	bool line_overflow;
 	char last[128];
 
-	struct buf reply; /* what goes out at due_us */
-	int64_t due_us;	  /* INT64_MAX while idle */
+	struct buf reply;                            /* what goes out at due_us */
+	int64_t due_us;                              /* INT64_MAX while idle */
 	struct elm327_answer answers[ECU_ADDRESSES]; /* in that reply */
 	size_t answer_count;
 	elm327_served_fn *served;

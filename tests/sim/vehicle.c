@@ -19,10 +19,10 @@ struct kind_facts {
 };
 
 static const struct kind_facts kinds[VEHICLE_KIND_COUNT] = {
-	[VEHICLE_BUS_EV] = { "bus", false, true, 32, 420, 1.25, 0, 150, 27.6 },
-	[VEHICLE_VAN_EV] = { "van", false, true, 48, 75, 0.28, 0, 22, 14.2 },
-	[VEHICLE_CAR_PHEV] = { "car", true, true, 62, 13, 0.18, 0.06, 7.4, 14.3 },
-	[VEHICLE_TRUCK_DIESEL] = { "truck", true, false, 70, 0, 0, 0.09, 0, 28.1 },
+	[VEHICLE_BUS_EV] = {"bus", false, true, 32, 420, 1.25, 0, 150, 27.6},
+	[VEHICLE_VAN_EV] = {"van", false, true, 48, 75, 0.28, 0, 22, 14.2},
+	[VEHICLE_CAR_PHEV] = {"car", true, true, 62, 13, 0.18, 0.06, 7.4, 14.3},
+	[VEHICLE_TRUCK_DIESEL] = {"truck", true, false, 70, 0, 0, 0.09, 0, 28.1},
 };
 
 static const struct kind_facts *facts(const struct vehicle *vehicle)
@@ -103,8 +103,8 @@ static void drive(struct vehicle *vehicle, double seconds)
 	km = vehicle->speed_kmh * seconds / 3600;
 	vehicle->odometer_km += km;
 	if (kind->traction_battery)
-		vehicle->soc_pct = fmax(4, vehicle->soc_pct -
-						   100 * km * kind->kwh_per_km / kind->battery_kwh);
+		vehicle->soc_pct =
+			fmax(4, vehicle->soc_pct - 100 * km * kind->kwh_per_km / kind->battery_kwh);
 	vehicle->fuel_pct = fmax(3, vehicle->fuel_pct - km * kind->fuel_pct_per_km);
 	if (kind->engine)
 		vehicle->coolant_c += (90 - vehicle->coolant_c) * fmin(1, seconds / 120);

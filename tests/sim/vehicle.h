@@ -9,8 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum vehicle_kind { VEHICLE_BUS_EV, VEHICLE_VAN_EV, VEHICLE_CAR_PHEV, VEHICLE_TRUCK_DIESEL,
-		    VEHICLE_KIND_COUNT };
+enum vehicle_kind {
+	VEHICLE_BUS_EV,
+	VEHICLE_VAN_EV,
+	VEHICLE_CAR_PHEV,
+	VEHICLE_TRUCK_DIESEL,
+	VEHICLE_KIND_COUNT
+};
 
 enum vehicle_activity { VEHICLE_DRIVING, VEHICLE_PARKED, VEHICLE_CHARGING };
 
@@ -22,8 +27,8 @@ struct vehicle {
 	int64_t activity_until_us;
 	double odometer_km;
 	double speed_kmh;
-	double soc_pct;	     /* of the traction battery; EVs and PHEVs */
-	double fuel_pct;     /* engines */
+	double soc_pct;  /* of the traction battery; EVs and PHEVs */
+	double fuel_pct; /* engines */
 	double coolant_c;
 	double aux_battery_v;
 	double odometer_step_km; /* > 0: each reading of the odometer is further by this */

@@ -1,0 +1,37 @@
+/* A depot: many adapters, a journal of what was served, and a control socket for faults. */
+#ifndef SIM_DEPOT_H
+#define SIM_DEPOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+
+struct depot_options {
+	unsigned vehicles;       /* 1..1000 */
+	const char *dir;         /* where the ptys' stable names go */
+	const char *control;     /* unix socket for faults; NULL: none */
+	const char *journal;     /* file, a line of JSON for each answer served; NULL: none */
+	int64_t delay_us;        /* of a usual answer */
+	double odometer_step_km; /* > 0: each reading of an odometer is further by this */
+	bool tcp;                /* TCP ports instead of ptys */
+};
+
+struct depot;
+
+/* Opens every adapter. Returns 0 or -errno. */
+int depot_create(struct loop *loop, const struct depot_options *options, struct depot **ret_depot);
+void depot_destroy(struct depot *depot);
+
+/* Prints one line a vehicle: name, VIN, kind, address; as JSON lines with `json`, as sections of an
+ * agent's configuration with `agent_conf`. */
+void depot_print(const struct depot *depot, bool json, bool agent_conf);
+
+/* Carries out "VEHICLE|all unplug|plug|FAULT"; an answer for a person goes to `reply`. */
+void depot_command(struct depot *depot, char *command, char *reply, size_t reply_size);
+
+/* Sends a command to a running depot's socket and prints its answer. Exit code. */
+int depot_send(const char *control, const char *vehicle, const char *what);
+
+#endif

@@ -1,0 +1,223 @@
+/* freshet-sim: a depot on a laptop. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "tests/sim/depot.h"
+
+enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static const char usage[] =
+	"usage: freshet-sim depot   --vehicles N --dir DIR [--control SOCKET] [--journal FILE]\n"
+	"                           [--delay-ms N] [--odometer-step KM] [--tcp] [--json|--agent-conf]\n"
+	"       freshet-sim elm327  --dir DIR | --tcp    one adapter with a bus behind it\n"
+	"       freshet-sim fault   --control SOCKET VEHICLE|all WHAT\n"
+	"\n"
+	"depot    plays N vehicles (buses, vans, cars, trucks), each with an ELM327 adapter on a pty\n"
+	"         named DIR/VEHICLE (or on a TCP port), and prints where they are, one a line;\n"
+	"         --agent-conf prints the sections of an agent's configuration instead.\n"
+	"         --journal keeps a line of JSON for each answer served.\n"
+	"         --odometer-step makes each reading of an odometer further by KM (tests tell\n"
+	"         answers apart by it).\n"
+	"fault    WHAT is unplug, plug, silence, asleep, mute, garbage, can-error, lv-reset, slow,\n"
+	"         no-prompt, or none to end a fault.\n";
+
+enum option_code {
+	OPT_VEHICLES = 256,
+	OPT_DIR,
+	OPT_CONTROL,
+	OPT_JOURNAL,
+	OPT_DELAY,
+	OPT_STEP,
+	OPT_TCP,
+	OPT_JSON,
+	OPT_AGENT_CONF,
+	OPT_HELP
+};
+
+static const struct option long_options[] = {
+	{"vehicles", required_argument, NULL, OPT_VEHICLES},
+	{"dir", required_argument, NULL, OPT_DIR},
+	{"control", required_argument, NULL, OPT_CONTROL},
+	{"journal", required_argument, NULL, OPT_JOURNAL},
+	{"delay-ms", required_argument, NULL, OPT_DELAY},
+	{"odometer-step", required_argument, NULL, OPT_STEP},
+	{"tcp", no_argument, NULL, OPT_TCP},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"agent-conf", no_argument, NULL, OPT_AGENT_CONF},
+	{"help", no_argument, NULL, OPT_HELP},
+	{0},
+};
+
+struct arguments {
+	struct depot_options depot;
+	bool json;
+	bool agent_conf;
+	bool help;
+};
+
+static bool parse_count(const char *text, long least, long most, long *ret_value)
+{
+	char *end = NULL;
+	long value = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0' || value < least || value > most) {
+		fprintf(stderr, "freshet-sim: '%s': expected a number from %ld to %ld\n", text,
+			least, most);
+		return false;
+	}
+	*ret_value = value;
+	return true;
+}
+
+static bool parse_km(const char *text, double *ret_value)
+{
+	char *end = NULL;
+	double value = strtod(text, &end);
+
+	if (end == text || *end != '\0' || !(value >= 0) || value > 1000) {
+		fprintf(stderr, "freshet-sim: '%s': expected kilometres from 0 to 1000\n", text);
+		return false;
+	}
+	*ret_value = value;
+	return true;
+}
+
+static bool take_option(struct arguments *args, int code)
+{
+	long number = 0;
+
+	switch (code) {
+	case OPT_VEHICLES:
+		if (!parse_count(optarg, 1, 1000, &number))
+			return false;
+		args->depot.vehicles = (unsigned)number;
+		return true;
+	case OPT_DELAY:
+		if (!parse_count(optarg, 0, 60000, &number))
+			return false;
+		args->depot.delay_us = number * 1000;
+		return true;
+	case OPT_STEP:
+		return parse_km(optarg, &args->depot.odometer_step_km);
+	case OPT_DIR:
+		args->depot.dir = optarg;
+		return true;
+	case OPT_CONTROL:
+		args->depot.control = optarg;
+		return true;
+	case OPT_JOURNAL:
+		args->depot.journal = optarg;
+		return true;
+	case OPT_TCP:
+		args->depot.tcp = true;
+		return true;
+	case OPT_JSON:
+		args->json = true;
+		return true;
+	case OPT_AGENT_CONF:
+		args->agent_conf = true;
+		return true;
+	case OPT_HELP:
+		args->help = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void on_stop(void *arg, int signo)
+{
+	(void)signo;
+	loop_stop(arg);
+}
+
+static int fail(const char *what, int rc)
+{
+	fprintf(stderr, "freshet-sim: %s: %s\n", what, strerror(-rc));
+	return EXIT_FAILED;
+}
+
+static int run_depot(const struct arguments *args)
+{
+	struct clock_system clock;
+	struct depot *depot = NULL;
+	struct loop *loop = NULL;
+	int code = EXIT_FAILED;
+	int rc;
+
+	if (!args->depot.tcp && !args->depot.dir) {
+		fprintf(stderr, "freshet-sim: expected --dir DIR (or --tcp)\n");
+		return EXIT_USAGE;
+	}
+	if (args->depot.dir && mkdir(args->depot.dir, 0755) != 0 && errno != EEXIST)
+		return fail(args->depot.dir, -errno);
+	rc = clock_system_init(&clock, CLOCK_TRUST_KERNEL);
+	if (rc < 0)
+		return fail("boot id", rc);
+	rc = loop_create(&clock.clock, &loop);
+	if (rc < 0)
+		return fail("event loop", rc);
+	if ((rc = loop_signal(loop, SIGTERM, on_stop, loop)) < 0 ||
+	    (rc = loop_signal(loop, SIGINT, on_stop, loop)) < 0 ||
+	    (rc = depot_create(loop, &args->depot, &depot)) < 0) {
+		code = fail("depot", rc);
+		goto out;
+	}
+	depot_print(depot, args->json, args->agent_conf);
+	rc = loop_run(loop);
+	code = rc < 0 ? fail("event loop", rc) : EXIT_DONE;
+out:
+	depot_destroy(depot);
+	loop_destroy(loop);
+	return code;
+}
+
+static int run_fault(const struct arguments *args, int argc, char **argv)
+{
+	if (!args->depot.control || argc != 2) {
+		fprintf(stderr, "freshet-sim: expected fault --control SOCKET VEHICLE|all WHAT\n");
+		return EXIT_USAGE;
+	}
+	return depot_send(args->depot.control, argv[0], argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments args = {.depot = {.vehicles = 1, .delay_us = 8000}};
+	const char *command = argc > 1 ? argv[1] : "";
+	int code;
+
+	if (strcmp(command, "--help") == 0 || strcmp(command, "help") == 0) {
+		fputs(usage, stdout);
+		return EXIT_DONE;
+	}
+	optind = 2;
+	while (argc > 1 && (code = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		if (!take_option(&args, code == 'h' ? OPT_HELP : code)) {
+			fprintf(stderr, "%s", usage);
+			return EXIT_USAGE;
+		}
+	}
+	if (args.help) {
+		fputs(usage, stdout);
+		return EXIT_DONE;
+	}
+	if (strcmp(command, "depot") == 0 && optind == argc)
+		return run_depot(&args);
+	if (strcmp(command, "elm327") == 0 && optind == argc) {
+		args.depot.vehicles = 1;
+		return run_depot(&args);
+	}
+	if (strcmp(command, "fault") == 0)
+		return run_fault(&args, argc - optind, argv + optind);
+	fprintf(stderr, "%s", usage);
+	return EXIT_USAGE;
+}
