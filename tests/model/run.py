@@ -14,7 +14,7 @@ from transfer.check import VIOLATIONS
 from transfer.faults import SCENARIOS
 from transfer.world import World
 
-STORM, CALM = 300, 150
+STORM, CALM = 270, 140
 
 
 def run_once(seed, faults, rules):

@@ -11,7 +11,7 @@ WRONG_LIMIT = KEYFRAME_EVERY + SLACK
 # What no run may show.
 VIOLATIONS = ("lost_unreported", "lost_needlessly", "applied_twice", "false_gap", "stuck",
               "wrong_too_long", "misordered_too_long", "fresher_than_true")
-LOSSY = {"cap", "cut", "vmload", "vmclone", "dbrestore"}  # faults that may cost a batch
+LOSSY = {"cap", "cut", "vmload", "dbrestore"}  # faults that may cost a batch
 
 
 def judge(made, applied, held, in_gap):
@@ -34,13 +34,14 @@ class Oracle:
         self.measured = {}  # (source, field) -> value last read
         self.current_at = defaultdict(dict)  # field -> {value: tick when some source last had it}
         self.numbers = defaultdict(list)  # uid -> numbers that its body had
+        self.bodies = Counter()  # (epoch, number) -> bodies that were given it
         self.newest = {}  # field -> true time of the newest committed value
         self.wrong = Counter()
         self.misordered = Counter()
         self.longest = Counter()
         self.fresher = Counter()
-        self.rolled_back = False
-        self.heard = set()  # bodies that reached a core
+        self.destroyed = set()  # bodies that a drop, a power cut or a set-back took away
+        self.heard = set()  # bodies that reached a core alive
         self.heard_epochs = set()
         self.lying_boots = set()  # their clocks say that they are right, and are not
         self.online_since = 0
@@ -48,10 +49,16 @@ class Oracle:
 
     def made(self, batch):
         self.numbers[batch.uid].append((batch.epoch, batch.number))
+        self.bodies[batch.epoch, batch.number] += 1
 
     def reached(self, message):
         self.heard.add(message.batch.uid)
         self.heard_epochs |= {message.batch.epoch, message.header.prev}
+
+    def destroy(self, before, after):
+        """Notes what a gateway held and holds no more."""
+        kept = {b.uid for b in after.values()}
+        self.destroyed |= {b.uid for b in before.values()} - kept
 
     def committed_value(self, name, true_time):
         self.newest[name] = max(self.newest.get(name, 0), true_time)
@@ -106,7 +113,7 @@ class Oracle:
             return bool(row) and row.reports(number, world.now, rules)
 
         lost, unreported, twice = judge(self.numbers, db.applied, held, in_gap)
-        erased = {u for u in unreported if self._erased(u)}
+        erased = {u for u in unreported if self._beyond_telling(u)}
         unreported = [u for u in unreported if u not in erased]
         given = {key for keys in self.numbers.values() for key in keys}
         committed = {(e, n) for e, row in db.epochs.items() for n in row.digests}
@@ -128,11 +135,14 @@ class Oracle:
         result["erased"] = len(erased)
         return result
 
-    def _erased(self, uid):
-        """Nothing that could tell of it is left: the machine or card was set back before any core
-        had heard of the body (machine) or of its epoch (card)."""
-        if self.rolled_back and uid not in self.heard:
-            return True
+    def _beyond_telling(self, uid):
+        """Nothing is left that could tell of it. Either nobody who lasts ever heard of its epoch
+        (a card was set back), or it was destroyed before a core saw it, its number is used by
+        another body (a machine was set back), and no two bodies met under one number."""
+        rows = self.world.cluster.db.epochs
         epochs = {epoch for epoch, _ in self.numbers[uid]}
-        known = self.heard_epochs.union(*(g.disk.epochs for g in self.world.gateways))
-        return not epochs & known
+        if not epochs & self.heard_epochs.union(*(g.disk.epochs for g in self.world.gateways)):
+            return True
+        met = any(len(d) > 1 for e in epochs & rows.keys() for d in rows[e].digests.values())
+        reused = any(self.bodies[key] > 1 for key in self.numbers[uid])
+        return reused and uid in self.destroyed and uid not in self.heard and not met

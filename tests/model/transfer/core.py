@@ -1,6 +1,6 @@
 """The core: a database that lasts, and two processes with a cache and a lease on it."""
 
-import copy
+import pickle
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -8,8 +8,12 @@ LEASE = 6
 ASK_AFTER = 10
 ABANDON_AFTER = 100
 RANK = {"none": 0, "core": 1, "synced": 2}
-TRANSPORT = 20  # a send that took longer is not believed: the anchor is
 LONG_AGO = -10**9
+
+
+def clone(thing):
+    """A deep copy, in a fifth of copy.deepcopy()'s time."""
+    return pickle.loads(pickle.dumps(thing, -1))
 
 
 @dataclass
@@ -125,7 +129,7 @@ class State:
         live = row.latest < float("inf") and "clamp" in rules
         if quality == "none":
             return row.latest if live else LONG_AGO
-        return min(max(offset, row.latest - TRANSPORT), row.latest) if live else offset
+        return min(offset, row.latest) if live else offset
 
     def time(self, cell, rules):
         """A cell's effective time: derived, so that a better anchor also corrects old cells."""
@@ -158,9 +162,9 @@ class Cluster:
     def step(self):
         world = self.world
         if world.faults.get("dbrestore") and world.now % 15 == 0:
-            self.backups = self.backups[-5:] + [copy.deepcopy(self.db)]
+            self.backups = self.backups[-5:] + [clone(self.db)]
         if self.backups and world.happens("dbrestore"):
-            self.db = copy.deepcopy(world.rng.choice(self.backups))
+            self.db = clone(world.rng.choice(self.backups))
             self.restored_at = world.now
             if not world.faults.get("liverestore"):
                 for core in self.cores:
@@ -203,7 +207,7 @@ class Core:
             self.kill(world.rng.randint(1, 10))
         if self.owns() and self.running() and world.happens("pause"):
             self.paused_until = world.now + world.rng.randint(3, 25)
-            self.cache = copy.deepcopy(self.cache)  # from here on it only knows what it knew
+            self.cache = clone(self.cache)  # from here on it only knows what it knew
         if not self.running():
             return
         waiting, self.inbox = self.inbox, []
@@ -325,9 +329,9 @@ class Core:
         names = {message.batch.epoch, message.header.prev}
         names |= {r.epoch for r in message.batch.records if message.batch.kind == "ledger"}
         for name in names & cache.epochs.keys():
-            db.epochs[name] = copy.deepcopy(cache.epochs[name])
-        db.boots[message.batch.boot] = copy.deepcopy(cache.boots[message.batch.boot])
-        db.cells = copy.deepcopy(cache.cells)
+            db.epochs[name] = clone(cache.epochs[name])
+        db.boots[message.batch.boot] = clone(cache.boots[message.batch.boot])
+        db.cells = clone(cache.cells)
 
     def _ack(self, message):
         now, batch = self.world.now, message.batch

@@ -1,6 +1,7 @@
 """The agent on a gateway: two floors, batches, statements, anchors."""
 
 import copy
+import pickle
 from dataclasses import dataclass, field
 
 SOURCES = {"obd": "abc", "gps": "cd"}  # field c is measured by both
@@ -10,7 +11,6 @@ RESEND_AFTER = 6
 LIVE_AGE = 3
 BACKLOG_RATE = 6
 ANSWER_EVERY = 10
-JUMP = 5
 
 
 @dataclass
@@ -140,13 +140,16 @@ class Gateway:
 
     def save(self):
         """A snapshot of the whole machine: memory, tmpfs, disk."""
-        kept = {k: v for k, v in self.__dict__.items() if k not in ("world", "rules")}
-        return copy.deepcopy(kept)
+        kept = {k: v for k, v in self.__dict__.items() if k not in ("world", "rules", "older")}
+        return pickle.dumps(kept, -1)
 
     def load(self, image, slept):
         """The machine wakes as it was; its monotonic clock did not count the time between."""
-        self.__dict__.update(copy.deepcopy(image))
+        self.__dict__.update(pickle.loads(image))
         self.boot_tick += slept
+        if slept:  # its wall clock stands back as well, until it is set again
+            self.synced, self.error = False, -slept
+            self.sync_at = self.world.now + self.world.rng.randint(0, 15)
         self.connect()
 
     def _begin_epoch(self, over):
@@ -174,7 +177,7 @@ class Gateway:
         self.error = 0 if self.synced else world.rng.choice([-10**9, -40, 40, 200, 5000])
         self.lying = self.synced and world.happens("clocklie")
         if self.lying:
-            self.error = world.rng.choice([-1000, -40, 200])
+            self.error = world.rng.choice([-40, 200])
 
     def mono(self):
         return self.world.now - self.boot_tick
@@ -184,20 +187,24 @@ class Gateway:
         self.disk.anchors[self.boot] = (self.boot_tick + self.error, quality)
 
     def _keep_clock(self):
-        if not self.synced and self.world.now >= self.sync_at:
-            self.synced, self.error = True, 0
-            self._save_anchor()
-        elif self.synced and abs(self.boot_tick + self.error
-                                 - self.disk.anchors[self.boot][0]) > JUMP:
-            if "time-base" in self.rules:
-                self._new_time_base()
-            self._save_anchor()
+        if self.synced or self.world.now < self.sync_at:
+            return
+        self.synced, self.error = True, 0
+        offset, quality = self.disk.anchors[self.boot]
+        if quality == "synced" and "time-base" in self.rules and \
+                self.boot_tick != offset:
+            self._new_time_base()
+        self._save_anchor()
 
     def _new_time_base(self):
-        """Mono lost its meaning (machine snapshot): what is read from now on hangs on a new base."""
+        """A trusted anchor jumped: mono lost its meaning (the machine was set back). What is read
+        from now on hangs on a new base and goes into a new epoch."""
         self.boot = self.world.fresh("B")
         self.last = {}
-        self._save_anchor()
+        self.keyframe_due = dict.fromkeys(SOURCES, True)
+        self._store(dict(self.tmpfs.batches))
+        self.disk.epochs[self.tmpfs.epoch].largest = self.tmpfs.largest
+        self._begin_epoch(over=self.tmpfs.epoch)
 
     # -- making ----------------------------------------------------------------------------------
 
@@ -268,7 +275,7 @@ class Gateway:
         oldest = sorted(self.disk.batches, key=_age_order)
         samples = [k for k in oldest if self.disk.batches[k].kind == "sample"]
         for key in (samples or oldest)[:excess + 5]:
-            del self.disk.batches[key]
+            self.world.oracle.destroyed.add(self.disk.batches.pop(key).uid)
         self.keyframe_due = dict.fromkeys(SOURCES, True)
 
     # -- sending ---------------------------------------------------------------------------------
@@ -309,7 +316,7 @@ class Gateway:
         """The core has committed, or asks."""
         if "session" in self.rules and ack.session != self.session:
             return
-        if "ack-anchor" in self.rules and not self.synced:
+        if "ack-anchor" in self.rules and self.disk.anchors[self.boot][1] != "synced":
             offset, quality = ack.at - self.mono(), self.disk.anchors[self.boot][1]
             if quality == "none" or offset > self.disk.anchors[self.boot][0]:
                 self.disk.anchors[self.boot] = (offset, "core")

@@ -105,6 +105,7 @@ class World:
                 disk = gateway.disk_after_cut()
                 if self.card_image and self.happens("restore"):
                     disk = self.card_image.copy()
+                self.oracle.destroy(gateway.held(), disk.batches)
                 self.gateways[index] = Gateway(self, disk)
             elif self.happens("reboot"):
                 gateway.flush()
@@ -113,11 +114,13 @@ class World:
             self.vm_image = (self.now, self.gateways[0].save())
         if self.vm_image and self.happens("vmload"):
             saved_at, image = self.vm_image
-            self.oracle.rolled_back = True
+            before = self.gateways[0].held()
             self.gateways[0].load(image, self.now - saved_at)
+            self.oracle.destroy(before, self.gateways[0].held())
+            self.oracle.wrong.clear()
+            self.oracle.misordered.clear()
         if len(self.gateways) < 2 and self.happens("clone"):
             self.gateways.append(Gateway(self, self.gateways[0].disk.copy()))
         if len(self.gateways) < 2 and self.happens("vmclone"):
             self.gateways.append(Gateway(self, Disk()))
-            self.oracle.rolled_back = True
             self.gateways[1].load(self.gateways[0].save(), 0)
