@@ -40,6 +40,7 @@ class Oracle:
         self.misordered = Counter()
         self.longest = Counter()
         self.fresher = Counter()
+        self.set_back = False  # a machine snapshot was restored
         self.destroyed = set()  # bodies that a drop, a power cut or a set-back took away
         self.heard = set()  # bodies that reached a core alive
         self.heard_epochs = set()
@@ -145,4 +146,4 @@ class Oracle:
             return True
         met = any(len(d) > 1 for e in epochs & rows.keys() for d in rows[e].digests.values())
         reused = any(self.bodies[key] > 1 for key in self.numbers[uid])
-        return reused and uid in self.destroyed and uid not in self.heard and not met
+        return self.set_back and reused and uid in self.destroyed and uid not in self.heard and not met

@@ -34,3 +34,26 @@ EASING = {
 }
 
 ALL = {**BEARING, **EASING}
+
+# For each bearing rule a scenario that fails soon without it.
+PROOF = {
+    "ack-after-commit": "network",
+    "once": "network",
+    "keep-sets": "reboot",
+    "new-epoch": "cut-drops",
+    "ever-given": "kill9",
+    "digest": "cloned-vm",
+    "fork": "restored-vm",
+    "session": "cloned-vm",
+    "floor": "drops",
+    "prev": "restored-core",
+    "ask": "restored-core",
+    "abandon": "restored-card",
+    "heal": "drops",
+    "next-event": "restored-live",
+    "keyframe": "drops",
+    "clamp": "clock-lies",
+    "derive": "clock",
+    "time-base": "restored-vm",
+    "age": "network",
+}

@@ -116,6 +116,7 @@ class World:
             saved_at, image = self.vm_image
             before = self.gateways[0].held()
             self.gateways[0].load(image, self.now - saved_at)
+            self.oracle.set_back = True
             self.oracle.destroy(before, self.gateways[0].held())
             self.oracle.wrong.clear()
             self.oracle.misordered.clear()
