@@ -109,7 +109,7 @@ static void excerpt(const char *text, char *out, size_t size)
 {
 	size_t len = 0;
 
-	while (text[len] && len < size - 4) {
+	while (len < size - 4 && text[len]) {
 		out[len] = (unsigned char)text[len] < ' ' ? '?' : text[len];
 		len++;
 	}

@@ -131,10 +131,22 @@ static void expect_gone(struct stream *stream)
 	assert_true(stream_ready(stream) < 0);
 }
 
+/* Emulators of another processor (qemu-user 7.2) do not pass termios2 on; every Linux kernel has it. */
+static void need_termios2(const struct bench *bench)
+{
+	struct termios2 mode;
+
+	if (ioctl(bench->master, TCGETS2, &mode) < 0 && errno == ENOSYS) {
+		print_message("no termios2 here: skipped\n");
+		skip();
+	}
+}
+
 static struct stream *open_serial(struct bench *bench, unsigned baud)
 {
 	struct stream *stream = NULL;
 
+	need_termios2(bench);
 	assert_int_equal(stream_open(bench->address, baud, &stream), 0);
 	assert_non_null(stream);
 	return stream;
@@ -271,8 +283,10 @@ static void a_killed_opener_leaves_the_device_free(void **state)
 	struct bench *bench = *state;
 	struct stream *stream;
 	int status;
-	pid_t child = fork();
+	pid_t child;
 
+	need_termios2(bench);
+	child = fork();
 	assert_true(child >= 0);
 	if (!child) {
 		if (stream_open(bench->address, 38400, &stream) == 0)
@@ -299,7 +313,7 @@ static void what_is_no_serial_line_is_refused(void **state)
 {
 	struct stream *stream = NULL;
 
-	(void)state;
+	need_termios2(*state);
 	assert_int_equal(stream_open("serial:/dev/null", 38400, &stream), -ENOTTY);
 	assert_int_equal(stream_open("serial:/nowhere/tty", 38400, &stream), -ENOENT);
 	assert_null(stream);
@@ -463,6 +477,7 @@ static void the_opener_is_the_same_door(void **state)
 	struct stream_opener *opener = stream_opener_linux();
 	struct stream *stream = NULL;
 
+	need_termios2(bench);
 	assert_int_equal(opener->open(opener, "nonsense", 38400, &stream), -EINVAL);
 	assert_int_equal(opener->open(opener, bench->address, 38400, &stream), 0);
 	stream_close(stream);
