@@ -21,14 +21,14 @@
 #include <stdio.h>
 
 enum conf_type {
-	CONF_TEXT,     /* any text; min..max bound its length in bytes (0..0: no bound) */
-	CONF_ID,       /* an id by ids_valid() */
-	CONF_BOOL,     /* yes/no, true/false, on/off, 1/0 */
-	CONF_INT,      /* decimal int64_t in min..max */
-	CONF_DURATION, /* integer with unit ms, s, min, h or d, or 0; kept in ms, in min..max */
-	CONF_SIZE,     /* integer with optional KiB, MiB or GiB; kept in bytes, in min..max */
-	CONF_ENUM,     /* one of the words of `words`, kept as its index */
-	CONF_PATH,     /* absolute path, or relative to the folder of the file; kept absolute */
+	CONF_TEXT,      /* any text; min..max bound its length in bytes (0..0: no bound) */
+	CONF_ID,        /* an id by ids_valid() */
+	CONF_BOOL,      /* yes/no, true/false, on/off, 1/0 */
+	CONF_INT,       /* decimal int64_t in min..max */
+	CONF_DURATION,  /* integer with unit ms, s, min, h or d, or 0; kept in ms, in min..max */
+	CONF_SIZE,      /* integer with optional KiB, MiB or GiB; kept in bytes, in min..max */
+	CONF_ENUM,      /* one of the words of `words`, kept as its index */
+	CONF_PATH,      /* absolute path, or relative to the folder of the file; kept absolute */
 	CONF_HOST_PORT, /* host:port, [v6]:port; port 1..65535 */
 };
 
@@ -38,7 +38,7 @@ struct conf_key {
 	/* Default as text; NULL: the key is required where its section is. "" for TEXT, ID, PATH and
 	 * HOST_PORT stands for none, even where min..max forbids an empty value in the file. */
 	const char *fallback;
-	int64_t min, max;   /* 0..0: no bound */
+	int64_t min, max;  /* 0..0: no bound */
 	const char *words; /* CONF_ENUM: the words, separated by spaces */
 	const char *help;  /* what was expected, for errors and --help: "seconds between polls" */
 };
