@@ -3,7 +3,7 @@
 #define MODEL_WIRE_RECORD_H
 
 #include "base/ids.h"
-#include "model/snapshot.h"
+#include "model/update.h"
 #include "model/wire/json.h"
 
 enum wire_kind {
@@ -52,8 +52,8 @@ struct wire_record {
 	struct wire_dropped dropped;
 	struct wire_epoch_end epoch_end;
 	/* Fields of an update that could not be taken: they are left out, the record stays. */
-	unsigned unknown_fields; /* not in this version's model: ignored */
-	unsigned implausible;    /* out of range: nulled */
+	unsigned unknown_fields; /* members that this version does not know: ignored */
+	unsigned implausible;    /* out of range, or of another JSON type: nulled */
 	char first_problem[160]; /* names the first of them for a person */
 };
 
@@ -63,24 +63,12 @@ void wire_envelope_encode(struct jw *w, const struct wire_envelope *envelope);
 void wire_dropped_encode(struct jw *w, const struct wire_dropped *dropped);
 void wire_epoch_end_encode(struct jw *w, const struct wire_epoch_end *end);
 
-/* Reads one record of any kind; `record->update` must have its memory. Returns 0; -EINVAL where it
- * is malformed (`problem` says what and where, at least 160 bytes); -EMSGSIZE where a limit of this
- * header is passed. */
+/* Reads one record of any kind; `record->update` must have its memory, whose content is replaced.
+ * An update needs kind, provider and device_id (or external_id in its stead), an envelope provider
+ * and external_id. Returns 0; -EINVAL where it is malformed (`problem` says what and where, at least
+ * 160 bytes; it never quotes values); -EMSGSIZE where a limit of this header is passed (also with a
+ * `problem`). `record` is not to be used after a failure. */
 int wire_record_decode(const struct jr_value *value, struct wire_record *record, char *problem,
 		       size_t problem_size);
-
-/* The canonical JSON of one field's value ("82.5", "\"charging\"", rows as objects ...). */
-void wire_value_encode(struct jw *w, enum model_field field, const struct model_value *value);
-
-/* A vehicle's snapshot: {provider, vin, <ten modules>, module_status}; every canonical field of a
- * delivered module is there, null where not known. A module that nobody delivered is null and its
- * status says why. With `provenance`, "provenance": {"module.field": {at, source, device_id,
- * simulated}}. Writes members into the object that the caller has opened. */
-void wire_snapshot_encode(struct jw *w, const struct model_device *const *devices, size_t count,
-			  model_anchor_fn *anchor, void *arg, bool provenance);
-
-/* A device's cells to and from bytes for a database (format of this module: versioned JSON). */
-int wire_device_encode(const struct model_device *device, struct buf *out);
-int wire_device_decode(const char *data, size_t len, struct model_device *device);
 
 #endif
