@@ -283,7 +283,7 @@ static enum model_validity validate_list(const struct model_field_info *info,
 		cell += len + 1;
 		left -= len + 1;
 	}
-	if (cells % rows->count != 0 || (double)(cells / rows->count) > info->max)
+	if (cells % rows->count != 0 || (double)cells > info->max * (double)rows->count)
 		return MODEL_BAD_LIST;
 	return MODEL_VALID;
 }
@@ -379,7 +379,8 @@ bool model_vin_check_digit_ok(const char *vin)
 	if (!model_vin_valid(vin, strlen(vin)))
 		return false;
 	for (size_t i = 0; i < MODEL_VIN_LEN; i++) {
-		unsigned value = vin[i] <= '9' ? (unsigned)(vin[i] - '0') : values[vin[i] - 'A'];
+		bool letter = vin[i] >= 'A';
+		unsigned value = letter ? values[vin[i] - 'A'] : (unsigned)(vin[i] - '0');
 
 		sum += value * weights[i];
 	}

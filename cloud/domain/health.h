@@ -64,7 +64,7 @@ int health_reason_find(const char *name); /* -1 where there is none */
 
 /* A gateway counts as offline this long after the last that was heard of it (it reports every
  * minute). */
-#define HEALTH_GATEWAY_SILENCE_MS (180 * 1000)
+#define HEALTH_GATEWAY_SILENCE_MS INT64_C(180000)
 
 /* What a gateway says of the source that feeds the device. */
 enum health_source {

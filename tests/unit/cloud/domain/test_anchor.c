@@ -50,9 +50,9 @@ static void the_better_quality_wins_in_any_order(void **state)
 
 		anchor_init(&a);
 		for (int j = 0; j < 3; j++)
-			anchor_offer(&a, orders[i][j], 0, WALL + orders[i][j] * 1000);
+			anchor_offer(&a, orders[i][j], 0, WALL + (int64_t)orders[i][j] * 1000);
 		assert_int_equal(quality(&a), ANCHOR_SYNCED);
-		assert_true(offset(&a) == WALL + ANCHOR_SYNCED * 1000);
+		assert_true(offset(&a) == WALL + (int64_t)ANCHOR_SYNCED * 1000);
 	}
 }
 
