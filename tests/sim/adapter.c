@@ -193,6 +193,7 @@ static int listen_on(struct adapter *adapter, uint16_t port)
 	if (rc < 0)
 		goto fail;
 	adapter->listener = fd;
+	adapter->port = ntohs(at.sin_port);
 	snprintf(adapter->address, sizeof(adapter->address), "tcp:127.0.0.1:%u",
 		 (unsigned)ntohs(at.sin_port));
 	return 0;
@@ -230,7 +231,6 @@ void adapter_unplug(struct adapter *adapter)
 
 int adapter_plug(struct adapter *adapter)
 {
-	unsigned port = 0;
 	enum elm327_fault fault = adapter->elm.fault;
 	elm327_served_fn *served = adapter->elm.served;
 	void *served_arg = adapter->elm.served_arg;
@@ -248,8 +248,7 @@ int adapter_plug(struct adapter *adapter)
 	if (adapter->link[0] != '\0') {
 		rc = make_pty(adapter);
 	} else {
-		sscanf(adapter->address, "tcp:127.0.0.1:%u", &port);
-		rc = listen_on(adapter, (uint16_t)port);
+		rc = listen_on(adapter, adapter->port);
 	}
 	if (rc == 0)
 		adapter->plugged = true;

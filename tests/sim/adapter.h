@@ -17,6 +17,7 @@
 struct adapter {
 	struct loop *loop;
 	char name[32];     /* "bus-01" */
+	uint16_t port;     /* of TCP; a plug comes back to it */
 	char address[256]; /* as an agent's configuration takes it: serial:/..., tcp:host:port */
 	char link[224];    /* the pty's stable name; "" for TCP */
 	struct vehicle vehicle;

@@ -169,8 +169,8 @@ static int open_control(struct depot *depot, const char *path)
 
 	if (strlen(path) >= sizeof(at.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(at.sun_path, path);
-	strcpy(depot->control_path, path);
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	memcpy(depot->control_path, path, strlen(path) + 1);
 	unlink(path);
 	depot->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (depot->control < 0 || bind(depot->control, (struct sockaddr *)&at, sizeof(at)) != 0)
@@ -272,7 +272,7 @@ int depot_send(const char *control, const char *vehicle, const char *what)
 		fprintf(stderr, "freshet-sim: %s: too long for a socket's name\n", control);
 		return 2;
 	}
-	strcpy(to.sun_path, control);
+	memcpy(to.sun_path, control, strlen(control) + 1);
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	/* An autobound address, so that the depot can answer. */
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof(from.sun_family)) == 0 &&

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MS 1000
+#define MS INT64_C(1000)
 #define REPLY_MAX 4096
 #define RESET_US (300 * MS)
 #define SEARCH_US (250 * MS)
