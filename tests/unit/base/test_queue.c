@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -179,11 +181,15 @@ static void *produce(void *arg)
 	return NULL;
 }
 
+/* How many consumers are about to wait. */
+static atomic_int waiting;
+
 static void *consume(void *arg)
 {
 	struct worker *worker = arg;
 	struct item *item;
 
+	atomic_fetch_add(&waiting, 1);
 	while ((item = queue_pop_wait(worker->queue, -1)) != NULL) {
 		worker->got++;
 		worker->sum += item->number;
@@ -236,12 +242,19 @@ static void closing_wakes_every_waiter(void **state)
 	struct queue *queue;
 
 	(void)state;
+	atomic_store(&waiting, 0);
 	assert_int_equal(queue_create(4, &queue), 0);
 	for (int i = 0; i < CONSUMERS; i++) {
 		consumers[i].queue = queue;
 		assert_int_equal(pthread_create(&consumers[i].thread, NULL, consume, &consumers[i]),
 				 0);
 	}
+	/* Nothing tells that a thread sleeps; give them many turns to fall asleep. A queue that wakes
+	 * only one of them hangs here, into the time-out. */
+	while (atomic_load(&waiting) < CONSUMERS)
+		sched_yield();
+	for (int i = 0; i < 10000; i++)
+		sched_yield();
 	queue_close(queue);
 	for (int i = 0; i < CONSUMERS; i++)
 		pthread_join(consumers[i].thread, NULL);
