@@ -13,7 +13,7 @@ BEARING = {
     "floor": "the header states the oldest number that is still held of its epoch",
     "prev": "the header names the epoch before; the core keeps a row for it even if never heard",
     "ask": "the core asks for epochs that are open and silent; the agent states them again",
-    "abandon": "an epoch that stays silent and that nobody states any more becomes a possible gap",
+    "abandon": "an epoch that the core asks for in vain for a day becomes a possible gap",
     "heal": "gap = lost minus committed: a batch that arrives late shrinks it",
     "next-event": "a write compares next_event; an owner that meets another one drops its cache",
     "keyframe": "full keyframes after each connect and drop, and periodically",
