@@ -16,8 +16,6 @@ void anchor_init(struct anchor *anchor)
 	anchor->mono_us = 0;
 	anchor->offset_ms = 0;
 	anchor->ceiling_ms = INT64_MAX;
-	anchor->floor_ms = INT64_MIN;
-	anchor->floor_quality = ANCHOR_NONE;
 }
 
 static bool better(const struct anchor *anchor, enum anchor_quality quality, int64_t mono_us,
@@ -56,33 +54,18 @@ void anchor_live(struct anchor *anchor, int64_t sent_mono_us, int64_t received_m
 		anchor->ceiling_ms = ceiling_ms;
 }
 
-void anchor_after(struct anchor *anchor, int64_t end_ms, enum anchor_quality quality)
-{
-	anchor->floor_ms = end_ms;
-	anchor->floor_quality = quality;
-}
-
-static int64_t bounded(const struct anchor *anchor)
-{
-	int64_t offset_ms = anchor->offset_ms;
-
-	if (anchor->floor_quality >= anchor->quality && offset_ms < anchor->floor_ms)
-		offset_ms = anchor->floor_ms;
-	return offset_ms < anchor->ceiling_ms ? offset_ms : anchor->ceiling_ms;
-}
-
 int64_t anchor_offset_ms(const struct anchor *anchor, enum anchor_quality *ret_quality)
 {
 	enum anchor_quality quality = anchor->quality;
 	int64_t offset_ms = MODEL_NO_TIME;
 
 	if (quality != ANCHOR_NONE) {
-		offset_ms = bounded(anchor);
+		offset_ms = anchor->offset_ms;
+		if (offset_ms > anchor->ceiling_ms)
+			offset_ms = anchor->ceiling_ms;
 	} else if (anchor->ceiling_ms != INT64_MAX) {
 		offset_ms = anchor->ceiling_ms;
 		quality = ANCHOR_CORE;
-	} else if (anchor->floor_ms != INT64_MIN) {
-		offset_ms = anchor->floor_ms;
 	}
 	if (ret_quality)
 		*ret_quality = quality;

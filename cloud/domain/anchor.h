@@ -8,10 +8,10 @@
  *	equal     synced and gps: the one read later on the monotonic clock;
  *		  core: the later offset (the agent makes it from an ack, so it is a lower bound)
  *	ceiling   no live send was made after it was received: offset <= received_at - sent_mono
- *	floor     the boot before ended earlier: offset >= its end, where that end is known at least as
- *		  well as this boot's own anchor. The ceiling wins over the floor.
  *	nothing   a boot that was ever live gets the ceiling itself, quality core; one that never was
- *		  gets the floor, quality none: a bound, not a time
+ *		  has no time: its values only complete what is missing
+ *
+ * The end of the boot before is no bound: with a cloned card that boot may still run.
  */
 #ifndef CLOUD_DOMAIN_ANCHOR_H
 #define CLOUD_DOMAIN_ANCHOR_H
@@ -25,14 +25,12 @@
 /* Same order as the wire's qualities; larger is better. */
 enum anchor_quality { ANCHOR_NONE, ANCHOR_CORE, ANCHOR_GPS, ANCHOR_SYNCED };
 
-/* What is kept of a boot. */
+/* What is kept of a boot (of a time base: the header's boot id). */
 struct anchor {
 	enum anchor_quality quality; /* of the offer that holds; NONE: there is none */
 	int64_t mono_us;             /* when it was read */
 	int64_t offset_ms;           /* meaningless with NONE */
 	int64_t ceiling_ms;          /* INT64_MAX: never live */
-	int64_t floor_ms;            /* INT64_MIN: not known */
-	enum anchor_quality floor_quality;
 };
 
 void anchor_init(struct anchor *anchor);
@@ -42,9 +40,6 @@ void anchor_offer(struct anchor *anchor, enum anchor_quality quality, int64_t mo
 		  int64_t at_ms);
 /* A live send: made at `sent_mono_us`, received at `received_ms` of the core's clock. */
 void anchor_live(struct anchor *anchor, int64_t sent_mono_us, int64_t received_ms);
-/* The end of the boot before: the wall time of the last monotonic moment known of it. */
-void anchor_after(struct anchor *anchor, int64_t end_ms, enum anchor_quality quality);
-
 /* The offset that holds, with its quality in *ret_quality (may be NULL): MODEL_NO_TIME and NONE
  * where nothing at all is known. */
 int64_t anchor_offset_ms(const struct anchor *anchor, enum anchor_quality *ret_quality);

@@ -12,12 +12,11 @@ struct coredb_boot {
 	int64_t gateway;
 	char name[40];
 	/* The anchor's evidence, as cloud/domain/anchor.h understands it. */
-	enum clock_quality quality, floor_quality;
-	int64_t mono_us, offset_ms, ceiling_ms, floor_ms;
+	enum clock_quality quality;
+	int64_t mono_us, offset_ms, ceiling_ms;
 	/* What follows from it: readers take these. */
 	enum clock_quality held_quality;
 	int64_t held_offset_ms; /* MODEL_NO_TIME: nothing is known */
-	int64_t previous;       /* row; 0: not known */
 	int64_t max_mono_us;    /* the last monotonic moment known of it; -1: none */
 	int64_t first_seen_ms, last_seen_ms;
 };
@@ -26,14 +25,15 @@ int coredb_boot_open(struct coredb *db, int64_t gateway, const char *name, int64
 		     struct coredb_boot *ret);
 int coredb_boot_get(struct coredb *db, int64_t id, struct coredb_boot *ret);
 int coredb_boot_put(struct coredb *db, const struct coredb_boot *boot);
-/* Rows of the boots that name `boot` as the one before; at most `cap`. Returns how many or -errno. */
-int coredb_boot_after(struct coredb *db, int64_t boot, int64_t *ret_ids, int cap);
-
 /* After the offset of a boot has moved: works last_update_at of the devices whose newest data is of
  * that boot out again. */
 int coredb_boot_retime(struct coredb *db, int64_t boot, int64_t offset_ms);
 
+/* What an undated boot's moments count as: below everything that has a time. */
+#define COREDB_UNDATED 0
+
 /* A model_anchor_fn for readers: looks boots up on this connection and remembers the last few.
+ * A boot without an anchor gives COREDB_UNDATED.
  * Zero it, set `db`. */
 #define COREDB_ANCHORS 64
 struct coredb_anchors {
@@ -56,14 +56,20 @@ struct coredb_epoch {
 	int64_t id;
 	int64_t gateway;
 	char name[IDS_RANDOM_SIZE];
-	int64_t first_seen_ms, last_seen_ms;
-	int64_t live_at_ms;     /* its last live batch; NO_TIME: none */
-	int64_t floor, highest; /* largest seen */
-	struct coredb_ranges committed, dropped, held;
-	bool ended;
-	int64_t end; /* one past the last number made, -1 not known; meaningless unless ended */
-	int64_t ended_at_ms;
-	bool abandoned;
+	char prev[IDS_RANDOM_SIZE]; /* the epoch before on the gateway's disk; "" not known */
+	int64_t first_seen_ms;
+	int64_t heard_at_ms; /* its last batch or epoch_end */
+	int64_t live_at_ms;  /* its last live batch; NO_TIME: none */
+	int64_t floor;       /* the highest seen */
+	int64_t highest;     /* the largest number heard of */
+	struct coredb_ranges committed;
+	struct coredb_ranges lost; /* stated as lost; gap = lost - committed */
+	bool over;                 /* an epoch_end came */
+	int64_t end;               /* one past the last number made, -1 not known */
+	bool forked;               /* two bodies under one number were seen */
+	int64_t asked_at_ms;       /* since when its gateway is asked; NO_TIME: is not */
+	bool abandoned;            /* asked for in vain */
+	bool open;                 /* not every number below its end is committed or lost */
 };
 /* Finds, or makes where it is new. Free with coredb_epoch_free(), also to load another into it. */
 int coredb_epoch_open(struct coredb *db, int64_t gateway, const char *name, int64_t now_ms,
@@ -71,40 +77,53 @@ int coredb_epoch_open(struct coredb *db, int64_t gateway, const char *name, int6
 int coredb_epoch_put(struct coredb *db, const struct coredb_epoch *epoch);
 void coredb_epoch_free(struct coredb_epoch *epoch);
 
-/* Epochs that fell silent before `before_ms`, are not ended, and whose gateway has another one that
- * was live since: up to `cap` rows. Returns how many or -errno. */
-int coredb_epoch_abandoned(struct coredb *db, int64_t before_ms, int64_t *ret_ids, int cap);
+/* Open epochs of a gateway (0: of all) that were last heard before `before_ms` and are not
+ * abandoned, oldest first: up to `cap` rows. Returns how many or -errno. */
+int coredb_epoch_silent(struct coredb *db, int64_t gateway, int64_t before_ms, int64_t *ret_ids,
+			int cap);
+/* Makes the row of an epoch that was only heard of, where there is none. */
+int coredb_epoch_mention(struct coredb *db, int64_t gateway, const char *name, int64_t now_ms);
 int coredb_epoch_get(struct coredb *db, int64_t id, struct coredb_epoch *ret);
 
-/* Digests of the last COREDB_DIGESTS batches of an epoch. */
+/* Digests of the last COREDB_DIGESTS numbers of an epoch. A body is named by (epoch, number,
+ * digest): of a fork several stand under one number. */
 #define COREDB_DIGESTS 10000
-int coredb_digest_get(struct coredb *db, int64_t epoch, int64_t number,
-		      uint64_t *ret); /* -ENOENT */
+enum coredb_known {
+	COREDB_BODY_NEW,   /* nothing is kept under this number */
+	COREDB_BODY_SAME,  /* this body is */
+	COREDB_BODY_OTHER, /* only other bodies are */
+};
+int coredb_digest_look(struct coredb *db, int64_t epoch, int64_t number, uint64_t digest,
+		       enum coredb_known *ret_known);
 int coredb_digest_put(struct coredb *db, int64_t epoch, int64_t number, uint64_t digest);
 int coredb_digest_prune(struct coredb *db, int64_t epoch, int64_t below);
 
-/* History: a batch as it came. */
+/* History: a batch as it came, its body whole; one row holds all of its records. Readers of a device
+ * look at the batches of its gateways in a time range whose device list names it. */
+#define COREDB_BATCH_DEVICES 1000
 struct coredb_batch {
 	int64_t id; /* given by coredb_batch_add() */
 	int64_t workspace, gateway, epoch, number, boot;
 	int class;
 	int64_t received_ms;
+	int64_t first_mono_us, last_mono_us; /* of its records; MODEL_NO_TIME without any */
+	int64_t first_at_ms, last_at_ms;     /* as anchored at commit: for finding, not for truth */
 	int records;
+	unsigned accepted, late, duplicate, parked, rejected; /* of its records */
+	const int64_t *devices; /* rows of the devices in it, ascending */
+	size_t device_count;
 	int packing; /* enum wire_body */
 	const void *body;
 	size_t len;
 };
 int coredb_batch_add(struct coredb *db, struct coredb_batch *batch);
-int coredb_batch_get(struct coredb *db, int64_t id,
-		     struct coredb_batch *ret); /* body: until the next call */
-
-/* What a batch held of a device; adds to what is there. */
-struct coredb_device_batch {
-	int64_t device, batch;
-	int64_t first_mono_us, last_mono_us;
-	int64_t records, accepted, late, duplicate;
-};
-int coredb_device_batch_add(struct coredb *db, const struct coredb_device_batch *row);
+typedef int coredb_batch_fn(void *arg, const struct coredb_batch *batch);
+/* A gateway's batches that overlap from_ms..to_ms, with (first_at, id) in ascending order, until
+ * `fn` returns non-zero. Texts, body and devices live during the call. Count or -errno. */
+int coredb_batch_each(struct coredb *db, int64_t gateway, int64_t from_ms, int64_t to_ms,
+		      coredb_batch_fn *fn, void *arg);
+/* Parked records of it were applied to a device that was not registered when it came. */
+int coredb_batch_add_device(struct coredb *db, int64_t batch, int64_t device, unsigned applied);
 /* Removes history older than the retention of its workspace; at most `limit` batches. Returns how
  * many or -errno. */
 int coredb_history_prune(struct coredb *db, int64_t now_ms, int limit);

@@ -8,10 +8,12 @@ CREATE TABLE shard (
 	epoch INTEGER NOT NULL,
 	expires_at INTEGER NOT NULL,
 	next_event INTEGER NOT NULL,      -- the seq of the next event: gap-free
+	writes INTEGER NOT NULL,          -- write transactions so far: who sees it jump has old caches
 	published INTEGER NOT NULL,       -- events up to here have left
 	listening_since INTEGER           -- since when the owner hears gateways; null: it does not
 ) STRICT;
-INSERT INTO shard (id, owner, epoch, expires_at, next_event, published) VALUES (1, '', 0, 0, 1, 0);
+INSERT INTO shard (id, owner, epoch, expires_at, next_event, writes, published)
+	VALUES (1, '', 0, 0, 1, 0, 0);
 
 -- The registry.
 CREATE TABLE workspace (
@@ -103,44 +105,44 @@ CREATE TABLE boot (
 	mono_us INTEGER NOT NULL,
 	offset_ms INTEGER NOT NULL,
 	ceiling_ms INTEGER NOT NULL,
-	floor_ms INTEGER NOT NULL,
-	floor_quality INTEGER NOT NULL,
 	held_quality INTEGER NOT NULL,    -- what follows of all that, for readers
 	held_offset_ms INTEGER,
-	previous INTEGER,                 -- the boot before, where a ledger names it
 	max_mono_us INTEGER NOT NULL,     -- the last monotonic moment known of it
 	first_seen INTEGER NOT NULL,
 	last_seen INTEGER NOT NULL,
 	UNIQUE (gateway_id, name)
 ) STRICT;
-CREATE INDEX boot_by_previous ON boot (previous) WHERE previous IS NOT NULL;
 
 CREATE TABLE epoch (
 	id INTEGER PRIMARY KEY,
 	gateway_id INTEGER NOT NULL,
 	name TEXT NOT NULL,
+	prev TEXT NOT NULL,               -- the epoch before on the gateway's disk; "" not known
 	first_seen INTEGER NOT NULL,
-	last_seen INTEGER NOT NULL,
-	live_at INTEGER,                  -- last live batch of it while it ran
+	heard_at INTEGER NOT NULL,        -- its last batch or epoch_end
+	live_at INTEGER,                  -- its last live batch
 	floor INTEGER NOT NULL,           -- the highest floor seen
-	highest INTEGER NOT NULL,         -- the largest number seen
+	highest INTEGER NOT NULL,         -- the largest number heard of
 	committed BLOB NOT NULL,
-	dropped BLOB NOT NULL,            -- stated by `dropped` records
-	held BLOB NOT NULL,               -- stated by `epoch_end`
-	end_at INTEGER,                   -- one past the last number made; -1 not known; null: runs
-	ended_at INTEGER,
-	abandoned INTEGER NOT NULL DEFAULT 0,
+	lost BLOB NOT NULL,               -- stated as lost; what is committed after all stays in it
+	over INTEGER NOT NULL,            -- an epoch_end came
+	end_at INTEGER NOT NULL,          -- one past the last number made; -1 not known
+	forked INTEGER NOT NULL,          -- two bodies under one number were seen
+	asked_at INTEGER,                 -- since when its gateway is asked what became of it
+	abandoned INTEGER NOT NULL,       -- asked for in vain
+	open INTEGER NOT NULL,            -- its account is not closed
 	UNIQUE (gateway_id, name)
 ) STRICT;
+CREATE INDEX epoch_open ON epoch (gateway_id, heard_at) WHERE open = 1;
 
 CREATE TABLE batch_digest (
 	epoch_id INTEGER NOT NULL,
 	number INTEGER NOT NULL,
-	digest INTEGER NOT NULL,          -- the 8 bytes of the wire's digest
-	PRIMARY KEY (epoch_id, number)
+	digest INTEGER NOT NULL,          -- the 8 bytes of the wire's digest; a fork has several
+	PRIMARY KEY (epoch_id, number, digest)
 ) STRICT, WITHOUT ROWID;
 
--- History: a batch whole, and a narrow row a device in it.
+-- History: a batch whole, one row for all of its records.
 CREATE TABLE batch (
 	id INTEGER PRIMARY KEY,
 	workspace_id INTEGER NOT NULL,
@@ -150,23 +152,22 @@ CREATE TABLE batch (
 	boot_id INTEGER NOT NULL,
 	class INTEGER NOT NULL,
 	received_at INTEGER NOT NULL,
-	records INTEGER NOT NULL,
-	packing INTEGER NOT NULL,         -- 0 JSON, 1 zstd
-	body BLOB NOT NULL
-) STRICT;
-CREATE INDEX batch_by_received ON batch (received_at);
-
-CREATE TABLE device_batch (
-	device_id INTEGER NOT NULL,
-	batch_id INTEGER NOT NULL,
-	first_mono_us INTEGER NOT NULL,
-	last_mono_us INTEGER NOT NULL,
+	first_mono_us INTEGER,
+	last_mono_us INTEGER,
+	first_at INTEGER NOT NULL,        -- as anchored at commit: for finding, not for truth
+	last_at INTEGER NOT NULL,
 	records INTEGER NOT NULL,
 	accepted INTEGER NOT NULL,
 	late INTEGER NOT NULL,
 	duplicate INTEGER NOT NULL,
-	PRIMARY KEY (device_id, batch_id)
-) STRICT, WITHOUT ROWID;
+	parked INTEGER NOT NULL,
+	rejected INTEGER NOT NULL,
+	devices BLOB NOT NULL,            -- rows of the devices in it: varints, each less the one before
+	packing INTEGER NOT NULL,         -- 0 JSON, 1 zstd
+	body BLOB NOT NULL
+) STRICT;
+CREATE INDEX batch_by_time ON batch (gateway_id, first_at);
+CREATE INDEX batch_by_age ON batch (workspace_id, received_at);
 
 -- What is now: narrow rows for health, bodies apart.
 CREATE TABLE device_state (
@@ -212,6 +213,7 @@ CREATE TABLE parked (
 	record TEXT NOT NULL              -- its JSON, whole
 ) STRICT;
 CREATE INDEX parked_by_device ON parked (workspace_id, device_name);
+CREATE INDEX parked_by_batch ON parked (batch_id);
 
 CREATE TABLE rejection (
 	id INTEGER PRIMARY KEY,

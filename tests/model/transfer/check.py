@@ -114,8 +114,8 @@ class Oracle:
             return bool(row) and row.reports(number, world.now, rules)
 
         lost, unreported, twice = judge(self.numbers, db.applied, held, in_gap)
-        beyond = {u for u in unreported if self._beyond_telling(u)}
-        unreported = [u for u in unreported if u not in beyond]
+        erased = {u for u in unreported if self._beyond_telling(u)}
+        unreported = [u for u in unreported if u not in erased]
         given = {key for keys in self.numbers.values() for key in keys}
         committed = {(e, n) for e, row in db.epochs.items() for n in row.digests}
         false = [(e, n) for e, row in db.epochs.items() for n in row.lost
@@ -133,7 +133,7 @@ class Oracle:
         result["lost_needlessly"] = 0 if LOSSY & world.faults.keys() else len(lost)
         result["made"] = len(self.numbers)
         result["lost"] = len(lost)
-        result["beyond_telling"] = len(beyond)
+        result["erased"] = len(erased)
         return result
 
     def _beyond_telling(self, uid):

@@ -111,42 +111,15 @@ static void a_live_boot_without_any_clock_is_anchored_by_the_core(void **state)
 	assert_true(anchor_wall_ms(offset(&a), 1500) == WALL + 31);
 }
 
-static void the_boot_before_bounds_from_below_what_is_no_better_known(void **state)
+static void a_boot_that_was_never_live_and_has_no_clock_has_no_time(void **state)
 {
 	struct anchor a;
 
 	(void)state;
 	anchor_init(&a);
-	anchor_offer(&a, ANCHOR_CORE, 0, WALL - 500000);
-	anchor_after(&a, WALL - 100000, ANCHOR_CORE);
-	assert_true(offset(&a) == WALL - 100000);
-	/* A synchronised clock knows better than the end of a boot that only the core has timed. */
-	anchor_offer(&a, ANCHOR_SYNCED, 1, WALL - 500000);
-	assert_true(offset(&a) == WALL - 500000);
-	anchor_after(&a, WALL - 100000, ANCHOR_SYNCED);
-	assert_true(offset(&a) == WALL - 100000);
-}
-
-static void the_ceiling_wins_over_the_floor(void **state)
-{
-	struct anchor a;
-
-	(void)state;
-	anchor_init(&a);
-	anchor_offer(&a, ANCHOR_CORE, 0, WALL - 9000);
-	anchor_after(&a, WALL + 5000, ANCHOR_SYNCED);
-	anchor_live(&a, 0, WALL);
-	assert_true(offset(&a) == WALL);
-}
-
-static void a_boot_that_was_never_live_gets_the_end_of_the_one_before_as_a_bound(void **state)
-{
-	struct anchor a;
-
-	(void)state;
-	anchor_init(&a);
-	anchor_after(&a, WALL, ANCHOR_SYNCED);
-	assert_true(offset(&a) == WALL);
+	anchor_offer(&a, ANCHOR_NONE, 5, WALL);
+	anchor_offer(&a, ANCHOR_SYNCED, 5, MODEL_NO_TIME);
+	assert_true(offset(&a) == MODEL_NO_TIME);
 	assert_int_equal(quality(&a), ANCHOR_NONE);
 }
 
@@ -184,10 +157,7 @@ int suite_domain_anchor(void)
 		cmocka_unit_test(of_two_core_ones_the_later_offset_holds),
 		cmocka_unit_test(a_live_send_bounds_every_quality_from_above),
 		cmocka_unit_test(a_live_boot_without_any_clock_is_anchored_by_the_core),
-		cmocka_unit_test(the_boot_before_bounds_from_below_what_is_no_better_known),
-		cmocka_unit_test(the_ceiling_wins_over_the_floor),
-		cmocka_unit_test(
-			a_boot_that_was_never_live_gets_the_end_of_the_one_before_as_a_bound),
+		cmocka_unit_test(a_boot_that_was_never_live_and_has_no_clock_has_no_time),
 		cmocka_unit_test(a_wobble_below_the_step_is_not_followed),
 		cmocka_unit_test(moments_before_monotonic_zero_round_down),
 	};

@@ -1,0 +1,370 @@
+#include "storage/coredb/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/coredb/coredb_priv.h"
+
+#define BODY_BYTES_MAX (1024 * 1024)
+
+void coredb_state_init(struct coredb_state *state)
+{
+	*state = (struct coredb_state){
+		.last_update_at_ms = MODEL_NO_TIME,
+		.last_received_at_ms = MODEL_NO_TIME,
+		.last_accepted_at_ms = MODEL_NO_TIME,
+		.observed_at_ms = MODEL_NO_TIME,
+		.at_ms = MODEL_NO_TIME,
+		.contact_at_ms = MODEL_NO_TIME,
+		.vin_mismatch_at_ms = MODEL_NO_TIME,
+		.ignition_since_ms = MODEL_NO_TIME,
+		.asleep_since_ms = MODEL_NO_TIME,
+		.swept_state = -1,
+		.swept_at_ms = MODEL_NO_TIME,
+	};
+}
+
+#define STATE_COLUMNS                                                                              \
+	"s.last_update_at, s.last_received_at, s.last_accepted_at, s.observed_at, s.boot_id,"      \
+	" s.mono_us, s.at_ms, s.contact_at, s.simulated, s.vin_mismatch_at, s.ignition_off,"       \
+	" s.ignition_since, s.asleep, s.asleep_since, s.swept_state, s.swept_at"
+
+static void read_state(struct sql_stmt *stmt, int c, struct coredb_state *state)
+{
+	state->last_update_at_ms = coredb_col_time(stmt, c);
+	state->last_received_at_ms = coredb_col_time(stmt, c + 1);
+	state->last_accepted_at_ms = coredb_col_time(stmt, c + 2);
+	state->observed_at_ms = coredb_col_time(stmt, c + 3);
+	state->boot = sql_int(stmt, c + 4);
+	state->mono_us = sql_int(stmt, c + 5);
+	state->at_ms = coredb_col_time(stmt, c + 6);
+	state->contact_at_ms = coredb_col_time(stmt, c + 7);
+	state->simulated = sql_int(stmt, c + 8) != 0;
+	state->vin_mismatch_at_ms = coredb_col_time(stmt, c + 9);
+	state->ignition_off = sql_int(stmt, c + 10) != 0;
+	state->ignition_since_ms = coredb_col_time(stmt, c + 11);
+	state->asleep = sql_int(stmt, c + 12) != 0;
+	state->asleep_since_ms = coredb_col_time(stmt, c + 13);
+	state->swept_state = (int)sql_int(stmt, c + 14);
+	state->swept_at_ms = coredb_col_time(stmt, c + 15);
+}
+
+int coredb_state_get(struct coredb *db, int64_t device, struct coredb_state *ret)
+{
+	struct sql_stmt *stmt = coredb_stmt(db, "SELECT " STATE_COLUMNS
+						" FROM device_state s WHERE s.device_id = $1");
+	int r;
+
+	sql_bind_int(stmt, 1, device);
+	r = coredb_one(stmt);
+	if (r)
+		return r;
+	read_state(stmt, 0, ret);
+	sql_done(stmt);
+	return 0;
+}
+
+int coredb_state_put(struct coredb *db, int64_t device, const struct coredb_state *state)
+{
+	struct sql_stmt *stmt;
+
+	stmt = coredb_stmt(
+		db, "INSERT INTO device_state (device_id, last_update_at, last_received_at,"
+		    " last_accepted_at, observed_at, boot_id, mono_us, at_ms, contact_at,"
+		    " simulated, vin_mismatch_at, ignition_off, ignition_since, asleep,"
+		    " asleep_since, swept_state, swept_at)"
+		    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
+		    " $16, $17) ON CONFLICT (device_id) DO UPDATE SET"
+		    " last_update_at = excluded.last_update_at,"
+		    " last_received_at = excluded.last_received_at,"
+		    " last_accepted_at = excluded.last_accepted_at,"
+		    " observed_at = excluded.observed_at, boot_id = excluded.boot_id,"
+		    " mono_us = excluded.mono_us, at_ms = excluded.at_ms,"
+		    " contact_at = excluded.contact_at, simulated = excluded.simulated,"
+		    " vin_mismatch_at = excluded.vin_mismatch_at,"
+		    " ignition_off = excluded.ignition_off,"
+		    " ignition_since = excluded.ignition_since, asleep = excluded.asleep,"
+		    " asleep_since = excluded.asleep_since, swept_state = excluded.swept_state,"
+		    " swept_at = excluded.swept_at");
+	sql_bind_int(stmt, 1, device);
+	coredb_bind_time(stmt, 2, state->last_update_at_ms);
+	coredb_bind_time(stmt, 3, state->last_received_at_ms);
+	coredb_bind_time(stmt, 4, state->last_accepted_at_ms);
+	coredb_bind_time(stmt, 5, state->observed_at_ms);
+	sql_bind_int(stmt, 6, state->boot);
+	sql_bind_int(stmt, 7, state->mono_us);
+	coredb_bind_time(stmt, 8, state->at_ms);
+	coredb_bind_time(stmt, 9, state->contact_at_ms);
+	sql_bind_int(stmt, 10, state->simulated);
+	coredb_bind_time(stmt, 11, state->vin_mismatch_at_ms);
+	sql_bind_int(stmt, 12, state->ignition_off);
+	coredb_bind_time(stmt, 13, state->ignition_since_ms);
+	sql_bind_int(stmt, 14, state->asleep);
+	coredb_bind_time(stmt, 15, state->asleep_since_ms);
+	sql_bind_int(stmt, 16, state->swept_state);
+	coredb_bind_time(stmt, 17, state->swept_at_ms);
+	return sql_run(stmt);
+}
+
+int coredb_state_set_swept(struct coredb *db, int64_t device, int swept_state, int64_t now_ms)
+{
+	struct coredb_state state;
+	struct sql_stmt *stmt;
+	int r;
+
+	stmt = coredb_stmt(db, "UPDATE device_state SET swept_state = $2, swept_at = $3"
+			       " WHERE device_id = $1");
+	sql_bind_int(stmt, 1, device);
+	sql_bind_int(stmt, 2, swept_state);
+	sql_bind_int(stmt, 3, now_ms);
+	r = sql_run(stmt);
+	if (r || sql_changes(db->sql) > 0)
+		return r;
+	/* A device that has never said anything gets its first row here. */
+	coredb_state_init(&state);
+	state.swept_state = swept_state;
+	state.swept_at_ms = now_ms;
+	return coredb_state_put(db, device, &state);
+}
+
+int coredb_body_get(struct coredb *db, int64_t device, struct model_device *ret)
+{
+	struct sql_stmt *stmt =
+		coredb_stmt(db, "SELECT body FROM device_body WHERE device_id = $1");
+	const void *data;
+	size_t len = 0;
+	int r;
+
+	sql_bind_int(stmt, 1, device);
+	r = coredb_one(stmt);
+	if (r)
+		return r;
+	data = sql_blob(stmt, 0, &len);
+	r = wire_device_decode(data, len, ret);
+	sql_done(stmt);
+	return r;
+}
+
+int coredb_body_put(struct coredb *db, int64_t device, const struct model_device *cells)
+{
+	struct sql_stmt *stmt;
+	struct buf body;
+	int r;
+
+	buf_init(&body, BODY_BYTES_MAX);
+	r = wire_device_encode(cells, &body);
+	if (!r)
+		r = body.error;
+	if (r)
+		goto out;
+	stmt = coredb_stmt(db, "INSERT INTO device_body (device_id, body) VALUES ($1, $2)"
+			       " ON CONFLICT (device_id) DO UPDATE SET body = excluded.body");
+	sql_bind_int(stmt, 1, device);
+	sql_bind_blob(stmt, 2, body.data, body.len);
+	r = sql_run(stmt);
+out:
+	buf_free(&body);
+	return r;
+}
+
+/* A device has one source on its gateway as a rule; of several the best state counts. */
+#define HEALTH_COLUMNS                                                                             \
+	"SELECT d.id, d.workspace_id, d.name, d.vehicle_id, v.name, v.vin, d.gateway_id, g.name,"  \
+	" d.provider, d.external_id, d.asset_kind, d.simulated, d.interval_s, d.activated_at,"     \
+	" d.created_at, s.device_id, " STATE_COLUMNS                                               \
+	", b.held_quality, gs.offline, gs.contact_at, gs.backlog_batches, gs.backlog_oldest_at,"   \
+	" so.state, so.name, so.reason, so.detail, so.since FROM device d"                         \
+	" LEFT JOIN vehicle v ON v.id = d.vehicle_id"                                              \
+	" LEFT JOIN gateway g ON g.id = d.gateway_id"                                              \
+	" LEFT JOIN device_state s ON s.device_id = d.id"                                          \
+	" LEFT JOIN boot b ON b.id = s.boot_id"                                                    \
+	" LEFT JOIN gateway_state gs ON gs.gateway_id = d.gateway_id"                              \
+	" LEFT JOIN gateway_source so ON so.gateway_id = d.gateway_id AND so.name ="               \
+	" (SELECT name FROM gateway_source WHERE gateway_id = d.gateway_id"                        \
+	" AND device_name = d.name ORDER BY state, name LIMIT 1)"
+
+static void read_health(struct sql_stmt *stmt, struct coredb_health_row *row)
+{
+	struct coredb_device *device = &row->device;
+
+	*row = (struct coredb_health_row){.boot_quality = -1, .source_state = -1};
+	device->id = sql_int(stmt, 0);
+	device->workspace = sql_int(stmt, 1);
+	coredb_col_text(stmt, 2, device->name, sizeof(device->name));
+	device->vehicle = sql_int(stmt, 3);
+	coredb_col_text(stmt, 4, device->vehicle_name, sizeof(device->vehicle_name));
+	coredb_col_text(stmt, 5, device->vin, sizeof(device->vin));
+	device->gateway = sql_int(stmt, 6);
+	coredb_col_text(stmt, 7, device->gateway_name, sizeof(device->gateway_name));
+	coredb_col_text(stmt, 8, device->provider, sizeof(device->provider));
+	coredb_col_text(stmt, 9, device->external_id, sizeof(device->external_id));
+	device->energy_site = strcmp(coredb_col_str(stmt, 10), "energy_site") == 0;
+	device->simulated = sql_int(stmt, 11) != 0;
+	device->interval_s = sql_int(stmt, 12);
+	device->activated_at_ms = sql_int(stmt, 13);
+	device->created_at_ms = sql_int(stmt, 14);
+	row->has_state = !sql_is_null(stmt, 15);
+	coredb_state_init(&row->state);
+	if (row->has_state)
+		read_state(stmt, 16, &row->state);
+	if (!sql_is_null(stmt, 32))
+		row->boot_quality = (int)sql_int(stmt, 32);
+	row->gateway_said_offline = sql_int(stmt, 33) != 0;
+	row->gateway_contact_at_ms = coredb_col_time(stmt, 34);
+	row->backlog_batches = sql_int(stmt, 35);
+	row->backlog_oldest_at_ms = coredb_col_time(stmt, 36);
+	if (!sql_is_null(stmt, 37))
+		row->source_state = (int)sql_int(stmt, 37);
+	coredb_col_text(stmt, 38, row->source_name, sizeof(row->source_name));
+	coredb_col_text(stmt, 39, row->source_reason, sizeof(row->source_reason));
+	coredb_col_text(stmt, 40, row->source_detail, sizeof(row->source_detail));
+	row->source_since_ms = coredb_col_time(stmt, 41);
+}
+
+int coredb_health_each(struct coredb *db, int64_t workspace, int64_t after, int limit,
+		       coredb_health_fn *fn, void *arg)
+{
+	struct coredb_health_row row;
+	struct sql_stmt *stmt;
+	int shown = 0;
+	int r;
+
+	if (workspace)
+		stmt = coredb_stmt(db, HEALTH_COLUMNS " WHERE d.id > $1 AND d.workspace_id = $3"
+						      " ORDER BY d.id LIMIT $2");
+	else
+		stmt = coredb_stmt(db, HEALTH_COLUMNS " WHERE d.id > $1 ORDER BY d.id LIMIT $2");
+	sql_bind_int(stmt, 1, after);
+	sql_bind_int(stmt, 2, limit);
+	if (workspace)
+		sql_bind_int(stmt, 3, workspace);
+	while ((r = sql_step(stmt)) == 1) {
+		read_health(stmt, &row);
+		shown++;
+		if (fn(arg, &row))
+			break;
+	}
+	sql_done(stmt);
+	return r < 0 ? r : shown;
+}
+
+int coredb_health_get(struct coredb *db, int64_t device, struct coredb_health_row *ret)
+{
+	struct sql_stmt *stmt = coredb_stmt(db, HEALTH_COLUMNS " WHERE d.id = $1");
+	int r;
+
+	sql_bind_int(stmt, 1, device);
+	r = coredb_one(stmt);
+	if (r)
+		return r;
+	read_health(stmt, ret);
+	sql_done(stmt);
+	return 0;
+}
+
+void coredb_gateway_state_init(struct coredb_gateway_state *state)
+{
+	*state = (struct coredb_gateway_state){
+		.link_at_ms = MODEL_NO_TIME,
+		.contact_at_ms = MODEL_NO_TIME,
+		.status_at_ms = MODEL_NO_TIME,
+		.backlog_oldest_at_ms = MODEL_NO_TIME,
+		.duplicate_at_ms = MODEL_NO_TIME,
+	};
+}
+
+int coredb_gateway_state_get(struct coredb *db, int64_t gateway, struct coredb_gateway_state *ret)
+{
+	struct sql_stmt *stmt;
+	int r;
+
+	stmt = coredb_stmt(db, "SELECT session, offline, link_at, contact_at, status_at,"
+			       " backlog_batches, backlog_oldest_at, live_epoch, duplicate_at"
+			       " FROM gateway_state WHERE gateway_id = $1");
+	sql_bind_int(stmt, 1, gateway);
+	r = coredb_one(stmt);
+	if (r)
+		return r;
+	coredb_col_text(stmt, 0, ret->session, sizeof(ret->session));
+	ret->offline = sql_int(stmt, 1) != 0;
+	ret->link_at_ms = coredb_col_time(stmt, 2);
+	ret->contact_at_ms = coredb_col_time(stmt, 3);
+	ret->status_at_ms = coredb_col_time(stmt, 4);
+	ret->backlog_batches = sql_int(stmt, 5);
+	ret->backlog_oldest_at_ms = coredb_col_time(stmt, 6);
+	ret->live_epoch = sql_int(stmt, 7);
+	ret->duplicate_at_ms = coredb_col_time(stmt, 8);
+	sql_done(stmt);
+	return 0;
+}
+
+int coredb_gateway_state_put(struct coredb *db, int64_t gateway,
+			     const struct coredb_gateway_state *state)
+{
+	struct sql_stmt *stmt;
+
+	stmt = coredb_stmt(db, "INSERT INTO gateway_state (gateway_id, session, offline, link_at,"
+			       " contact_at, status_at, backlog_batches, backlog_oldest_at,"
+			       " live_epoch, duplicate_at)"
+			       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+			       " ON CONFLICT (gateway_id) DO UPDATE SET session = excluded.session,"
+			       " offline = excluded.offline, link_at = excluded.link_at,"
+			       " contact_at = excluded.contact_at, status_at = excluded.status_at,"
+			       " backlog_batches = excluded.backlog_batches,"
+			       " backlog_oldest_at = excluded.backlog_oldest_at,"
+			       " live_epoch = excluded.live_epoch,"
+			       " duplicate_at = excluded.duplicate_at");
+	sql_bind_int(stmt, 1, gateway);
+	sql_bind_text(stmt, 2, state->session);
+	sql_bind_int(stmt, 3, state->offline);
+	coredb_bind_time(stmt, 4, state->link_at_ms);
+	coredb_bind_time(stmt, 5, state->contact_at_ms);
+	coredb_bind_time(stmt, 6, state->status_at_ms);
+	sql_bind_int(stmt, 7, state->backlog_batches);
+	coredb_bind_time(stmt, 8, state->backlog_oldest_at_ms);
+	coredb_bind_ref(stmt, 9, state->live_epoch);
+	coredb_bind_time(stmt, 10, state->duplicate_at_ms);
+	return sql_run(stmt);
+}
+
+static int put_source(struct coredb *db, int64_t gateway, const struct wire_source *source)
+{
+	struct sql_stmt *stmt;
+
+	stmt = coredb_stmt(db, "INSERT INTO gateway_source (gateway_id, name, kind, device_name,"
+			       " state, reason, detail, since, last_ok_at)"
+			       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+			       " ON CONFLICT (gateway_id, name) DO NOTHING");
+	sql_bind_int(stmt, 1, gateway);
+	sql_bind_text(stmt, 2, source->name);
+	sql_bind_text(stmt, 3, source->kind);
+	sql_bind_text(stmt, 4, source->device_id);
+	sql_bind_int(stmt, 5, source->state);
+	sql_bind_text(stmt, 6, source->reason);
+	sql_bind_text(stmt, 7, source->detail);
+	coredb_bind_time(stmt, 8, source->since_ms);
+	coredb_bind_time(stmt, 9, source->last_ok_at_ms);
+	return sql_run(stmt);
+}
+
+int coredb_gateway_report(struct coredb *db, int64_t gateway, const struct wire_status *status,
+			  const char *json, size_t len)
+{
+	struct sql_stmt *stmt;
+	int r;
+
+	stmt = coredb_stmt(db, "UPDATE gateway_state SET status = $2 WHERE gateway_id = $1");
+	sql_bind_int(stmt, 1, gateway);
+	sql_bind_text_n(stmt, 2, json, len);
+	r = sql_run(stmt);
+	if (r)
+		return r;
+	stmt = coredb_stmt(db, "DELETE FROM gateway_source WHERE gateway_id = $1");
+	sql_bind_int(stmt, 1, gateway);
+	r = sql_run(stmt);
+	for (size_t i = 0; !r && i < status->source_count; i++)
+		r = put_source(db, gateway, &status->sources[i]);
+	return r;
+}
