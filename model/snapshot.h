@@ -76,7 +76,7 @@ struct model_merge_result {
 
 /* Merges an update into the device's cells; `stamp` is that of the update (each item's age is
  * subtracted here). Within one boot (mono, batch, position) decides, else effective time, and where
- * that is equal (received, batch, position). The result does not depend on the order of merges.
+ * that is equal (received, batch, position). So the values do not depend on the order of merges.
  *
  * A keyframe nulls what it does not name, of delivered modules (success, partial, empty), of the
  * same source, where the keyframe is newer. It also remembers "not known" where nothing was there,
