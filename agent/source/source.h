@@ -1,0 +1,91 @@
+/* A source: one thing that the gateway reads, as a state machine on the event loop.
+ *
+ * A new source is one file with one struct source_ops, named in the table of source.c.
+ */
+#ifndef AGENT_SOURCE_SOURCE_H
+#define AGENT_SOURCE_SOURCE_H
+
+#include "base/loop.h"
+#include "hal/stream.h"
+#include "model/update.h"
+
+struct source;
+
+/* What the configuration says; texts live as long as the source. */
+struct source_config {
+	const char *name;      /* "obd0" */
+	const char *kind;      /* "obd" */
+	const char *device;    /* an address for hal/stream.h */
+	const char *device_id; /* whose data it is */
+	const char *pids;      /* obd: what to ask for, "" by default */
+	unsigned baud;
+	int64_t period_us;       /* between two reads of the fast values */
+	int64_t timeout_us;      /* of one answer */
+	int64_t asleep_retry_us; /* between two looks at a vehicle that sleeps */
+	bool simulated;          /* provenance */
+};
+
+/* The gateway's report of a source, contract section 3. */
+enum source_state { SOURCE_OK, SOURCE_SILENT, SOURCE_ERROR };
+
+struct source_report {
+	enum source_state state;
+	const char *reason;        /* a code, "" where there is nothing to say; static */
+	char detail[160];          /* a sentence for a person */
+	int64_t since_us;          /* monotonic; when the state began */
+	int64_t last_ok_us;        /* when the vehicle last answered; MODEL_NO_TIME before */
+	char vin[MODEL_VIN_SIZE];  /* "" where not known */
+	char adapter[64];          /* what the adapter calls itself */
+	char protocol[32];         /* the bus, "CAN 11/500 (6, found by search)" */
+	unsigned ecus;             /* that answered the discovery */
+	unsigned values;           /* parameters that are polled */
+	int64_t requests, answers; /* since start */
+	int64_t rejected;          /* lines, messages and values that broke a rule */
+	int64_t noise;             /* bytes that belonged to nothing */
+	int64_t resyncs, inits;
+};
+
+/* What a source is given. The functions are called on the loop's thread. */
+struct source_env {
+	struct loop *loop;
+	struct stream_opener *opener; /* how hardware is reached */
+	/* Something was observed; `update` is the source's own and valid during the call. */
+	void (*update)(void *arg, const struct model_update *update);
+	/* The report's state or reason is another one now. */
+	void (*changed)(void *arg, struct source *source);
+	void *arg;
+};
+
+struct source_ops {
+	const char *kind;
+	/* Is the configuration what this kind can work with? Returns 0, or -EINVAL with *ret_key the
+	 * key at fault and `expected` what was expected of it. */
+	int (*check)(const struct source_config *config, const char **ret_key, char *expected,
+		     size_t size);
+	/* Makes a stopped source; `config` (checked) and `env` must outlive it. Returns 0 or -errno. */
+	int (*create)(const struct source_config *config, const struct source_env *env,
+		      struct source **ret_source);
+	/* Begins to work; trouble with the device is not an error, it is reported and tried again.
+	 * Returns 0 or -errno. */
+	int (*start)(struct source *source);
+	/* Lets go of the device; may be started again. */
+	void (*stop)(struct source *source);
+	void (*report)(const struct source *source, struct source_report *ret_report);
+	/* Stops and frees. */
+	void (*destroy)(struct source *source);
+};
+
+/* Every implementation begins with this. */
+struct source {
+	const struct source_ops *ops;
+	const struct source_config *config;
+	const struct source_env *env;
+};
+
+/* The kinds that this build has; NULL where there is none of that name or index. */
+const struct source_ops *source_kind(const char *kind);
+const struct source_ops *source_kind_at(size_t index);
+
+const char *source_state_name(enum source_state state); /* "ok", "silent", "error" */
+
+#endif
