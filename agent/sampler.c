@@ -16,6 +16,7 @@ struct track {
 	bool told[MODEL_FIELD_COUNT];
 	bool waiting[MODEL_FIELD_COUNT]; /* goes into the next record */
 	bool any_waiting;
+	bool whole;    /* its source has said once that it is known whole */
 	bool keyframe; /* the next record is one */
 	int64_t keyframe_us;
 	enum wire_class class; /* of the next record */
@@ -70,7 +71,7 @@ void sampler_destroy(struct sampler *sampler)
 	free(sampler);
 }
 
-static int track_of(struct sampler *sampler, const struct model_update *update,
+static int track_of(struct sampler *sampler, const struct model_update *update, int64_t now_us,
 		    struct track **ret_track)
 {
 	struct track *track;
@@ -91,7 +92,7 @@ static int track_of(struct sampler *sampler, const struct model_update *update,
 	model_update_init(&track->known, &track->room);
 	memcpy(track->known.device_id, update->device_id, sizeof(track->known.device_id));
 	memcpy(track->known.source, update->source, sizeof(track->known.source));
-	track->keyframe = true;
+	track->keyframe_us = now_us;
 	sampler->tracks[sampler->track_count++] = track;
 	*ret_track = track;
 	return 0;
@@ -172,7 +173,7 @@ int sampler_update(struct sampler *sampler, const struct model_update *update, i
 {
 	const int64_t mono_us = update->mono_us == MODEL_NO_TIME ? now_us : update->mono_us;
 	struct track *track;
-	int r = track_of(sampler, update, &track);
+	int r = track_of(sampler, update, now_us, &track);
 
 	if (r)
 		return r;
@@ -182,6 +183,7 @@ int sampler_update(struct sampler *sampler, const struct model_update *update, i
 	memcpy(track->known.provider, update->provider, sizeof(track->known.provider));
 	memcpy(track->known.vin, update->vin, sizeof(track->known.vin));
 	track->known.simulated = update->simulated;
+	track->whole = track->whole || update->keyframe;
 	if (update->keyframe ||
 	    (update->item_count && now_us - track->keyframe_us >= sampler->config.keyframe_us)) {
 		track->keyframe = true;
@@ -192,9 +194,10 @@ int sampler_update(struct sampler *sampler, const struct model_update *update, i
 
 		if (status == MODEL_STATUS_NOT_REQUESTED || status == track->known.module_status[i])
 			continue;
-		/* A status is stated whole, so that what it says of absent fields holds. */
+		/* A change of status is stated whole, so that what it says of absent fields holds. */
+		if (track->known.module_status[i] != MODEL_STATUS_NOT_REQUESTED)
+			track->keyframe = true;
 		track->known.module_status[i] = status;
-		track->keyframe = true;
 		mark(sampler, track, now_us);
 	}
 	for (size_t i = 0; i < update->item_count && !r; i++)
@@ -210,9 +213,13 @@ int sampler_update(struct sampler *sampler, const struct model_update *update, i
 void sampler_keyframe_all(struct sampler *sampler, int64_t now_us)
 {
 	for (size_t i = 0; i < sampler->track_count; i++) {
-		sampler->tracks[i]->keyframe = true;
-		if (sampler->tracks[i]->known.item_count)
-			mark(sampler, sampler->tracks[i], now_us);
+		struct track *track = sampler->tracks[i];
+
+		/* What is not known whole would be stated as not known: its source will say when. */
+		if (!track->whole || !track->known.item_count)
+			continue;
+		track->keyframe = true;
+		mark(sampler, track, now_us);
 	}
 }
 

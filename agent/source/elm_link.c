@@ -8,8 +8,8 @@
 #define CONNECT_US 10000000 /* TCP */
 #define RESYNC_US 1500000   /* for the banner; a clone takes up to a second after a reset */
 #define RESYNC_TRIES 4
-#define QUIET_US 100000     /* silence that ends a drain */
-#define READS_MAX 16        /* a round, so that a babbling adapter does not starve the loop */
+#define QUIET_US 100000 /* silence that ends a drain */
+#define READS_MAX 16    /* a round, so that a babbling adapter does not starve the loop */
 
 static void on_timer(struct loop_timer *timer);
 static void on_stream(struct loop_fd *watch, unsigned events);

@@ -18,16 +18,17 @@
 #define BUS_ERRORS_CLOSE 3 /* then ATPC, ATSP */
 #define BUS_ERRORS_RESET 6 /* then ATZ */
 #define BACKOFF_MAX_US (300 * SECOND)
-#define GARBAGE_MAX 3      /* unusable replies in a row, then resynchronise by a new start */
-#define NO_DATA_MAX 4      /* unanswered requests in a row, then look whether anybody is there */
+#define GARBAGE_MAX 3 /* unusable replies in a row, then resynchronise by a new start */
+#define NO_DATA_MAX 4 /* unanswered requests in a row, then look whether anybody is there */
 #define SILENT_MIN_US (10 * SECOND)
-#define REPEATS_MAX 1      /* of a request that was interrupted or garbled */
+#define REPEATS_MAX 1 /* of a request that was interrupted or garbled */
 
 /* The set-up of an adapter, in order. Every command but the first must answer OK; '?' is noted and
  * passed over. ATM0: its EEPROM is not worn; ATST96: 614 ms; ATFE: events of
  * a low-voltage reset are forgotten; ATSP0: find the protocol. */
 static const char *const init_commands[] = {
-	"ATZ", "ATE0", "ATL0", "ATS0", "ATH1", "ATCAF1", "ATAL", "ATM0", "ATAT1", "ATST96", "ATFE", "ATSP0",
+	"ATZ",  "ATE0", "ATL0",  "ATS0",   "ATH1", "ATCAF1",
+	"ATAL", "ATM0", "ATAT1", "ATST96", "ATFE", "ATSP0",
 };
 #define INIT_COUNT (sizeof(init_commands) / sizeof(init_commands[0]))
 
@@ -36,9 +37,9 @@ static const struct {
 	uint8_t pid;
 	uint8_t every; /* times the source's period */
 } defaults[] = {
-	{OBD2_SPEED, 1},           {OBD2_ENGINE_RPM, 1},     {OBD2_HYBRID_BATTERY, 5},
-	{OBD2_MODULE_VOLTAGE, 5},  {OBD2_FUEL_LEVEL, 10},    {OBD2_COOLANT_TEMP, 10},
-	{OBD2_ODOMETER, 30},       {OBD2_AMBIENT_TEMP, 30},
+	{OBD2_SPEED, 1},          {OBD2_ENGINE_RPM, 1},    {OBD2_HYBRID_BATTERY, 5},
+	{OBD2_MODULE_VOLTAGE, 5}, {OBD2_FUEL_LEVEL, 10},   {OBD2_COOLANT_TEMP, 10},
+	{OBD2_ODOMETER, 30},      {OBD2_AMBIENT_TEMP, 30},
 };
 
 enum phase {
@@ -99,6 +100,8 @@ static int64_t now_us(const struct obd *obd)
 
 /* ---- reporting ---- */
 
+static const char starting[] = "starting";
+
 static void set_state(struct obd *obd, enum source_state state, const char *reason,
 		      const char *detail)
 {
@@ -135,7 +138,8 @@ static void check_silence(struct obd *obd)
 		limit = SILENT_MIN_US;
 	if (since == MODEL_NO_TIME || since < obd->report.since_us)
 		since = obd->report.since_us;
-	if (obd->report.state == SOURCE_OK && !obd->asleep && now_us(obd) - since > limit)
+	if ((obd->report.state == SOURCE_OK || obd->report.reason == starting) && !obd->asleep &&
+	    now_us(obd) - since > limit)
 		set_state(obd, SOURCE_SILENT, "source_silent",
 			  "The adapter replies, but the vehicle gives no usable answer.");
 }
@@ -413,7 +417,9 @@ static void connected(struct obd *obd)
 	obd->connected = true;
 	obd->whole_due = true;
 	plan_polls(obd);
-	set_ok(obd);
+	/* Only a value makes a source ok. */
+	if (obd->report.state != SOURCE_SILENT)
+		set_state(obd, SOURCE_SILENT, starting, "The vehicle was found.");
 	if (obd->poll_count == 0)
 		set_state(obd, SOURCE_SILENT, "source_silent",
 			  "The vehicle supports none of the parameters that are asked for.");
@@ -461,9 +467,9 @@ static void start_search(struct obd *obd)
 static void take_protocol(struct obd *obd, const struct elm327_reply *reply)
 {
 	static const char *const names[] = {
-		"automatic",   "J1850 PWM",  "J1850 VPW",  "ISO 9141-2",   "KWP2000 5 baud",
-		"KWP2000",     "CAN 11/500", "CAN 29/500", "CAN 11/250",   "CAN 29/250",
-		"J1939 29/250", "user 1",    "user 2",
+		"automatic",    "J1850 PWM",  "J1850 VPW",  "ISO 9141-2", "KWP2000 5 baud",
+		"KWP2000",      "CAN 11/500", "CAN 29/500", "CAN 11/250", "CAN 29/250",
+		"J1939 29/250", "user 1",     "user 2",
 	};
 	uint8_t protocol;
 	bool found;
@@ -679,7 +685,6 @@ static void on_search_reply(struct obd *obd, const struct elm327_reply *reply)
 		obd->asleep = false;
 		take_support(obd, reply);
 		if (obd->report.ecus) {
-			obd->report.last_ok_us = now_us(obd);
 			enter(obd, PHASE_PROTOCOL);
 			return;
 		}
@@ -822,8 +827,8 @@ static int obd_check(const struct source_config *config, const char **ret_key, c
 
 	if (!stream_address_valid(config->device)) {
 		*ret_key = "device";
-		(void)snprintf(expected, size,
-			       "serial:/dev/NAME or tcp:ADDRESS:PORT, not '%.80s'", config->device);
+		(void)snprintf(expected, size, "serial:/dev/NAME or tcp:ADDRESS:PORT, not '%.80s'",
+			       config->device);
 		return -EINVAL;
 	}
 	if (obd_wants_parse(config->pids, wants, expected, size) < 0) {
@@ -849,7 +854,7 @@ static int obd_create(const struct source_config *config, const struct source_en
 	obd->source.ops = &source_obd_ops;
 	obd->source.config = config;
 	obd->source.env = env;
-	obd->report.reason = "starting";
+	obd->report.reason = starting;
 	obd->report.state = SOURCE_SILENT;
 	obd->report.last_ok_us = MODEL_NO_TIME;
 	obd->report.since_us = loop_now_us(env->loop);
