@@ -9,6 +9,8 @@
 #define WIRE_BATCH_BYTES_MAX (1024 * 1024)        /* the payload as sent */
 #define WIRE_UNPACKED_BYTES_MAX (8 * 1024 * 1024) /* its body unpacked */
 #define WIRE_RECORDS_MAX 1000
+#define WIRE_HEADER_BYTES_MAX 2048 /* its first line */
+#define WIRE_BODY_BYTES_MAX (WIRE_BATCH_BYTES_MAX - WIRE_HEADER_BYTES_MAX)
 #define WIRE_DIGEST_SIZE 17 /* first 8 bytes of the body's SHA-256, hex, NUL */
 
 enum wire_lane { WIRE_LANE_LIVE, WIRE_LANE_BACKLOG };
@@ -21,7 +23,7 @@ const char *wire_class_name(enum wire_class class);
 struct wire_boot {
 	char id[40];
 	int64_t sent_mono_us;   /* MODEL_NO_TIME where that boot is not the running one */
-	int64_t anchor_mono_us; /* the pair mono -> wall; */
+	int64_t anchor_mono_us; /* the pair mono -> wall, together or not at all */
 	int64_t anchor_at_ms;   /* MODEL_NO_TIME where there is none */
 	enum clock_quality quality;
 };
@@ -59,6 +61,7 @@ enum wire_problem {
 	WIRE_NO_MEMORY,
 };
 
+/* "bad_digest"; WIRE_BAD_VERSION is "unsupported_version", the reason of a deferral. */
 const char *wire_problem_name(enum wire_problem problem);
 
 /* A payload taken apart. */

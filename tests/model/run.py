@@ -45,7 +45,7 @@ def run_scenario(name, args, rules):
 def report(name, args, total, worst, failing):
     bad = " ".join(f"{v} {total[v]}" for v in VIOLATIONS if total[v])
     print(f"{name:14} runs {args.runs} made {total['made']} lost {total['lost']} "
-          f"erased {total['erased']} wrong_s {worst['wrong']} misordered_s {worst['misordered']} "
+          f"beyond {total['beyond_telling']} wrong_s {worst['wrong']} misordered_s {worst['misordered']} "
           f"ahead_s {worst['fresher_trusted']}/{worst['fresher_untrusted']} "
           f"{'FAILED in %d: ' % len(failing) + bad if bad else 'ok'}", flush=True)
     if args.verbose:
@@ -108,7 +108,8 @@ def main():
         report(name, args, total, worst, failing)
         summary += total
     print(" ".join(f"{v} {summary[v]}" for v in VIOLATIONS),
-          f"({time.monotonic() - started:.1f} s, seed {args.seed})")
+          f"(made {summary['made']} lost {summary['lost']} beyond {summary['beyond_telling']}, "
+          f"{time.monotonic() - started:.1f} s, seed {args.seed})")
     return 1 if any(summary[v] for v in VIOLATIONS) else 0
 
 

@@ -114,8 +114,8 @@ class Oracle:
             return bool(row) and row.reports(number, world.now, rules)
 
         lost, unreported, twice = judge(self.numbers, db.applied, held, in_gap)
-        erased = {u for u in unreported if self._beyond_telling(u)}
-        unreported = [u for u in unreported if u not in erased]
+        beyond = {u for u in unreported if self._beyond_telling(u)}
+        unreported = [u for u in unreported if u not in beyond]
         given = {key for keys in self.numbers.values() for key in keys}
         committed = {(e, n) for e, row in db.epochs.items() for n in row.digests}
         false = [(e, n) for e, row in db.epochs.items() for n in row.lost
@@ -133,7 +133,7 @@ class Oracle:
         result["lost_needlessly"] = 0 if LOSSY & world.faults.keys() else len(lost)
         result["made"] = len(self.numbers)
         result["lost"] = len(lost)
-        result["erased"] = len(erased)
+        result["beyond_telling"] = len(beyond)
         return result
 
     def _beyond_telling(self, uid):

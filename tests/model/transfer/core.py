@@ -3,10 +3,12 @@
 import pickle
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 
 LEASE = 6
 ASK_AFTER = 10
-ABANDON_AFTER = 100
+ASK_MAX = 8
+ABANDON_AFTER = 90
 RANK = {"none": 0, "core": 1, "synced": 2}
 LONG_AGO = -10**9
 
@@ -37,26 +39,29 @@ class Epoch:
     over: bool = False
     end: int = None
     forked: bool = False
-    heard_at: int = 0
+    heard_at: int = 0  # a batch or an epoch_end of it came
+    asked_at: int = None  # the core asks for it since; None: not now
 
-    def learn(self, statement, rules):
-        """Takes in what a gateway states. Never takes anything back but a lost number."""
-        self.prev = self.prev or statement.prev
-        self.over = self.over or statement.over
-        if statement.end:
-            self.end = max(self.end or 0, statement.end)
-        limit = self._spoken_for(statement, rules)
+    def learn_header(self, header, rules):
+        """Below the floor nothing is held any more: what is not committed there is lost."""
+        self.prev = self.prev or header.prev
+        if "floor" in rules:
+            self._lose(header.floor, ())
+
+    def learn_end(self, end, rules):
+        """The epoch is over; of all its numbers only those in `held` can still come."""
+        self.prev = self.prev or end.prev
+        self.over = True
+        if end.end:
+            self.end = max(self.end or 0, end.end)
+        known = self.next if "cut-end" in rules else 1
+        self._lose(end.end or known, end.held)
+
+    def _lose(self, limit, held):
         for number in range(self.settled_to + 1, limit):
-            if number not in statement.held and number not in self.digests:
+            if number not in held and number not in self.digests:
                 self.lost.add(number)
         self._settle()
-
-    def _spoken_for(self, statement, rules):
-        """One past the numbers of which the statement says: what is not held is gone."""
-        self.next = max(self.next, statement.next)
-        if statement.over:
-            return statement.end or (self.next if "cut-end" in rules else statement.next)
-        return min(statement.held, default=1) if "floor" in rules else 1
 
     def commit(self, number, digest, rules):
         self.digests.setdefault(number, []).append(digest)
@@ -79,7 +84,21 @@ class Epoch:
             return True
         if self.over and self.end is None and number >= self.next:
             return True
-        return "abandon" in rules and not self.settled() and now - self.heard_at >= ABANDON_AFTER
+        return "abandon" in rules and not self.settled() and self.abandoned(now)
+
+    def heard(self, now):
+        self.heard_at, self.asked_at = now, None
+
+    def abandoned(self, now):
+        """Asked for all this time, and nobody answers."""
+        return self.asked_at is not None and now - self.asked_at >= ABANDON_AFTER
+
+    def ask(self, now):
+        """Whether the core asks for it now: it is open, silent, and not given up."""
+        if self.settled() or now - self.heard_at < ASK_AFTER or self.abandoned(now):
+            return False
+        self.asked_at = self.asked_at or now
+        return True
 
 
 @dataclass
@@ -265,8 +284,9 @@ class Core:
         """Applies a batch once."""
         now, batch, header = self.world.now, message.batch, message.header
         epoch = state.epochs.setdefault(batch.epoch, Epoch())
-        epoch.heard_at = now
-        self._learn(state, header, now)
+        epoch.heard(now)
+        epoch.learn_header(header, self.rules)
+        self._keep_row(state, header.prev, now)
         self._anchor(state, message)
         if "keep-sets" not in self.rules:
             self._prune(state, now)
@@ -279,15 +299,18 @@ class Core:
         self.cluster.db.applied[batch.uid] += 1
         for record in batch.records:
             if batch.kind == "ledger":
-                state.epochs.setdefault(record.epoch, Epoch(heard_at=now))
-                self._learn(state, record, now)
+                self._keep_row(state, record.epoch, now)
+                state.epochs[record.epoch].heard(now)
+                state.epochs[record.epoch].learn_end(record, self.rules)
+                self._keep_row(state, record.prev, now)
             else:
                 self._merge(state, batch, record)
 
-    def _learn(self, state, statement, now):
-        state.epochs[statement.epoch].learn(statement, self.rules)
-        if statement.prev:
-            state.epochs.setdefault(statement.prev, Epoch(heard_at=now))
+    @staticmethod
+    def _keep_row(state, name, now):
+        """An epoch that is only spoken of has a row as well: it is open, and will be asked for."""
+        if name and name not in state.epochs:
+            state.epochs[name] = Epoch(heard_at=now)
 
     def _anchor(self, state, message):
         boot = state.boots.setdefault(message.batch.boot, Boot())
@@ -337,8 +360,7 @@ class Core:
         now, batch = self.world.now, message.batch
         ask = []
         if "ask" in self.rules and self.cache:
-            ask = [name for name, row in self.cache.epochs.items()
-                   if name != batch.epoch and not row.settled() and
-                   now - row.heard_at >= ASK_AFTER][:8]
+            ask = list(islice((name for name, row in self.cache.epochs.items() if row.ask(now)),
+                              ASK_MAX))
         self.world.network.send("gateway", Ack(message.session, now, batch.epoch,
                                                [batch.number], ask))

@@ -36,16 +36,23 @@ class Update:
 
 
 @dataclass
-class Statement:
-    """What a gateway says of an epoch. Facts only grow: it may arrive late, twice, in any order."""
+class EpochEnd:
+    """The record `epoch_end`: what a gateway says of an epoch that is over. Facts only grow: it
+    may arrive late, twice, in any order."""
 
     epoch: str
     prev: str
-    boot: str
     held: frozenset
-    next: int  # one past the largest number that the gateway knows was given
-    over: bool
-    end: int  # exact end of an epoch that was flushed in order, else None
+    end: int  # one past the last number where it was flushed in order, else None
+
+
+@dataclass
+class Header:
+    """Made at each send."""
+
+    epoch: str
+    prev: str
+    floor: int  # the oldest batch of the epoch that is still held
 
 
 @dataclass
@@ -53,7 +60,7 @@ class Message:
     """A batch as sent. The header is made at each send, the body once."""
 
     batch: Batch
-    header: Statement  # on the wire: epoch, prev and floor (the smallest number held)
+    header: Header
     session: str
     sent_mono: int  # None where the batch's boot is not the running one
     anchor: tuple  # (offset, quality)
@@ -64,9 +71,7 @@ class EpochRow:
     """What the disk remembers of an epoch, also when it is over."""
 
     prev: str
-    boot: str
     largest: int = 0
-    over: bool = False
     end: int = None
 
 
@@ -153,18 +158,16 @@ class Gateway:
         self.connect()
 
     def _begin_epoch(self, over):
-        """A new epoch; the one before it is over, as far as this disk knows."""
+        """A new epoch; `over` is the one before it, as far as this disk knows."""
         if "new-epoch" not in self.rules and over:
             self.tmpfs = Tmpfs(over, self.disk.epochs[over].largest)
             return
-        if over:
-            self.disk.epochs[over].over = True
         name = self.world.fresh("E")
-        self.disk.epochs[name] = EpochRow(over, self.boot)
+        self.disk.epochs[name] = EpochRow(over)
         self.disk.current = name
         self.tmpfs = Tmpfs(name)
         if over and "push" in self.rules:
-            self._make("ledger", [self.statement(over)], to_disk=True)
+            self._make("ledger", [self.epoch_end(over)], to_disk=True)
 
     # -- clock -----------------------------------------------------------------------------------
 
@@ -283,15 +286,13 @@ class Gateway:
     def held(self):
         return {**self.disk.batches, **self.tmpfs.batches}
 
-    def statement(self, epoch):
-        """What this gateway can say of an epoch that it knows."""
-        row = self.disk.epochs[epoch]
+    def _prev(self, epoch):
+        return self.disk.epochs[epoch].prev if "prev" in self.rules else None
+
+    def epoch_end(self, epoch):
+        """What this gateway can say of an epoch that is over."""
         held = frozenset(n for e, n in self.held() if e == epoch)
-        largest = max(row.largest, max(held, default=0))
-        if epoch == self.tmpfs.epoch:
-            largest = max(largest, self.tmpfs.largest)
-        prev = row.prev if "prev" in self.rules else None
-        return Statement(epoch, prev, row.boot, held, largest + 1, row.over, row.end)
+        return EpochEnd(epoch, self._prev(epoch), held, self.disk.epochs[epoch].end)
 
     def _send(self):
         """Young batches first, then the backlog, oldest first and rate-limited."""
@@ -305,7 +306,8 @@ class Gateway:
         for key in live + backlog[:BACKLOG_RATE]:
             batch = held[key]
             if key[0] not in headers:
-                headers[key[0]] = self.statement(key[0])
+                floor = min(n for e, n in held if e == key[0])
+                headers[key[0]] = Header(key[0], self._prev(key[0]), floor)
             self.sent[key] = now
             self.world.network.send("core", Message(
                 batch, headers[key[0]], self.session,
@@ -332,9 +334,11 @@ class Gateway:
     def _answer(self, epoch):
         """The core asks for an epoch: state it again, unless it is not known here."""
         now = self.world.now
+        if epoch == self.tmpfs.epoch:
+            return
         if epoch in self.disk.epochs and now - self.answered.get(epoch, -99) >= ANSWER_EVERY:
             self.answered[epoch] = now
-            self._make("ledger", [self.statement(epoch)])
+            self._make("ledger", [self.epoch_end(epoch)])
 
 
 def _age_order(key):

@@ -11,9 +11,10 @@ BEARING = {
     "fork": "two bodies under one number mark the epoch as forked: its numbers may hide losses",
     "session": "an ack names the session of the send it answers; the agent ignores others",
     "floor": "the header states the oldest number that is still held of its epoch",
+    "cut-end": "an end without an exact number speaks for every number that the core ever heard of",
     "prev": "the header names the epoch before; the core keeps a row for it even if never heard",
     "ask": "the core asks for epochs that are open and silent; the agent states them again",
-    "abandon": "an epoch that stays silent and that nobody states any more becomes a possible gap",
+    "abandon": "an epoch that the core asks for in vain for a day becomes a possible gap",
     "heal": "gap = lost minus committed: a batch that arrives late shrinks it",
     "next-event": "a write compares next_event; an owner that meets another one drops its cache",
     "keyframe": "full keyframes after each connect and drop, and periodically",
@@ -27,7 +28,6 @@ BEARING = {
 # shown later, less exactly, or with more work.
 EASING = {
     "push": "a boot pushes an epoch_end of the epoch before, without being asked",
-    "cut-end": "an end without an exact number speaks for every number that the core ever heard of",
     "end": "an orderly end states one past the last number; without it the tail stays possible",
     "fence": "a write needs the lease's owner and term (next-event alone already keeps it right)",
     "ack-anchor": "an agent without trusted time makes its anchor from the core's time in acks",
@@ -46,6 +46,7 @@ PROOF = {
     "fork": "restored-vm",
     "session": "cloned-vm",
     "floor": "drops",
+    "cut-end": "cut",
     "prev": "restored-core",
     "ask": "restored-core",
     "abandon": "restored-card",
