@@ -237,6 +237,8 @@ void depot_destroy(struct depot *depot)
 
 static void print_agent_section(const struct adapter *adapter)
 {
+	printf("# vehicle %s %s %s\n", adapter->name, adapter->vehicle.vin,
+	       vehicle_kind_name(adapter->vehicle.kind));
 	printf("[source %s]\nkind = obd\ndevice = %s\ndevice_id = %s-obd\nsimulated = yes\n\n",
 	       adapter->name, adapter->address, adapter->name);
 }
