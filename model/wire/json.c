@@ -25,7 +25,9 @@ static const struct jr_value *as_value(const json_t *json)
 static void set_error(struct jr_error *ret_error, size_t offset, const char *message)
 {
 	ret_error->offset = offset;
-	snprintf(ret_error->message, sizeof(ret_error->message), "%s", message);
+	/* jansson's texts may be longer than ours: what stands first is what helps. */
+	snprintf(ret_error->message, sizeof(ret_error->message), "%.*s",
+		 (int)sizeof(ret_error->message) - 1, message);
 }
 
 /* One past the string that starts at `i` (its opening quote); `len` where it does not end. */

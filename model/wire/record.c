@@ -43,7 +43,7 @@ static void encode_statuses(struct jw *w, const struct model_update *update)
 {
 	jw_key(w, "module_status");
 	jw_open_object(w);
-	for (int i = 0; i < MODEL_MODULE_COUNT; i++)
+	for (unsigned i = 0; i < MODEL_MODULE_COUNT; i++)
 		if (update->module_status[i] != MODEL_STATUS_NOT_REQUESTED)
 			jw_text(w, model_module_name(i),
 				model_status_name(update->module_status[i]));
@@ -60,7 +60,7 @@ static void encode_module(struct jw *w, enum model_module module,
 		if (!items[f])
 			continue;
 		if (!any) {
-			jw_key(w, model_module_name(module));
+			jw_key(w, model_module_name((enum model_module)module));
 			jw_open_object(w);
 			any = true;
 		}
@@ -106,7 +106,7 @@ void wire_update_encode(struct jw *w, const struct model_update *update)
 	jw_open_object(w);
 	encode_head(w, update);
 	encode_statuses(w, update);
-	for (int i = 0; i < MODEL_MODULE_COUNT; i++)
+	for (unsigned i = 0; i < MODEL_MODULE_COUNT; i++)
 		encode_module(w, i, items);
 	encode_ages(w, items);
 	jw_close_object(w);
@@ -343,7 +343,7 @@ static int take_member(void *arg, const char *key, size_t len, const struct jr_v
 	}
 	if (module >= 0 && jr_type(json) != JR_NULL) {
 		d->record->implausible++;
-		note(d->record, "%s: is no object", model_module_name(module));
+		note(d->record, "%s: is no object", model_module_name((enum model_module)module));
 	} else if (module < 0 && !known_member(key)) {
 		unknown(d, "", key, len);
 	}
@@ -369,7 +369,7 @@ static int take_status(void *arg, const char *key, size_t len, const struct jr_v
 	} else if (status < 0) {
 		d->record->implausible++;
 		note(d->record, "module_status.%s: is none of the statuses",
-		     model_module_name(module));
+		     model_module_name((enum model_module)module));
 	}
 	return 0;
 }

@@ -118,8 +118,9 @@ static void an_update_with_every_field_comes_back_byte_for_byte(void **state)
 
 	/* Set backwards: the wire has the table's order all the same. */
 	for (int f = MODEL_FIELD_COUNT - 1; f >= 0; f--) {
-		sample_field(update, f, f + 1);
-		model_update_set_age(update, f, f % 7 == 0 ? (uint32_t)f * 1000 : 0);
+		sample_field(update, (enum model_field)f, f + 1);
+		model_update_set_age(update, (enum model_field)f,
+				     f % 7 == 0 ? (uint32_t)f * 1000 : 0);
 	}
 	strcpy(update->vin, "1HGCM82633A004352");
 	update->at_ms = SAMPLE_AT;
