@@ -262,7 +262,7 @@ static enum wire_problem unpack(const char *body, size_t len, struct wire_batch 
 	}
 	if (size == ZSTD_CONTENTSIZE_UNKNOWN || size > WIRE_UNPACKED_BYTES_MAX) {
 		(void)snprintf(detail, detail_size,
-			       "body: a zstd frame must state a content size of at most %d",
+			       "body: a zstd frame must state a content size of at most %zu",
 			       WIRE_UNPACKED_BYTES_MAX);
 		return WIRE_BAD_COMPRESSION;
 	}
@@ -358,7 +358,7 @@ enum wire_problem wire_batch_decode(const void *payload, size_t len, struct wire
 	if (problem != WIRE_OK)
 		return problem;
 	if (len > WIRE_BATCH_BYTES_MAX) {
-		(void)snprintf(detail, detail_size, "%zu bytes, at most %d are taken", len,
+		(void)snprintf(detail, detail_size, "%zu bytes, at most %zu are taken", len,
 			       WIRE_BATCH_BYTES_MAX);
 		return WIRE_TOO_LARGE;
 	}

@@ -416,7 +416,7 @@ static void classes_and_problems_have_names(void **state)
 	assert_string_equal(wire_class_name(WIRE_CLASS_LEDGER), "ledger");
 	assert_null(wire_class_name(WIRE_CLASS_LEDGER + 1));
 	for (int i = WIRE_OK; i <= WIRE_NO_MEMORY; i++)
-		assert_non_null(wire_problem_name(i));
+		assert_non_null(wire_problem_name((enum wire_problem)i));
 	assert_null(wire_problem_name(WIRE_NO_MEMORY + 1));
 }
 
