@@ -107,7 +107,9 @@ static void encode_header(struct jw *w, const struct wire_header *header)
 {
 	jw_open_object(w);
 	jw_int(w, "v", WIRE_VERSION);
+	jw_text(w, "session", header->session);
 	jw_text(w, "epoch", header->epoch);
+	jw_text(w, "prev", header->prev[0] != '\0' ? header->prev : NULL);
 	jw_int(w, "batch", header->batch);
 	jw_int(w, "floor", header->floor);
 	jw_int(w, "count", header->count);
@@ -232,7 +234,9 @@ static enum wire_problem read_header(const char *line, size_t len, struct wire_h
 	r.object = jr_root(doc);
 	if (jr_type(r.object) != JR_OBJECT)
 		member_fail(&r, -EINVAL, "header: expected an object");
-	/* Epoch and batch come first: with them the sender can be answered, whatever the rest. */
+	/* Session, epoch and batch come first: with them the sender can be answered, whatever the
+	 * rest. */
+	member_id(&r, "session", header->session, sizeof(header->session));
 	member_id(&r, "epoch", header->epoch, sizeof(header->epoch));
 	if (r.error)
 		header->epoch[0] = '\0';
@@ -242,6 +246,7 @@ static enum wire_problem read_header(const char *line, size_t len, struct wire_h
 		member_fail(&r, -EINVAL, "v: this program reads %d", WIRE_VERSION);
 		problem = WIRE_BAD_VERSION;
 	}
+	member_id_or_none(&r, "prev", header->prev, sizeof(header->prev));
 	read_rest(&r, header);
 	if (r.error && problem == WIRE_OK)
 		problem = WIRE_NO_HEADER;

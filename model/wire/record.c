@@ -147,6 +147,7 @@ void wire_epoch_end_encode(struct jw *w, const struct wire_epoch_end *end)
 	jw_open_object(w);
 	jw_text(w, "kind", kind_names[WIRE_EPOCH_END]);
 	jw_text(w, "epoch", end->epoch);
+	jw_text(w, "prev", end->prev[0] != '\0' ? end->prev : NULL);
 	jw_text(w, "boot_id", end->boot_id);
 	member_ranges_encode(w, "held", end->held, end->held_count);
 	jw_key(w, "end");
@@ -474,6 +475,7 @@ static void read_dropped(struct member_reader *r, struct wire_dropped *dropped)
 static void read_epoch_end(struct member_reader *r, struct wire_epoch_end *end)
 {
 	member_id(r, "epoch", end->epoch, sizeof(end->epoch));
+	member_id_or_none(r, "prev", end->prev, sizeof(end->prev));
 	member_id(r, "boot_id", end->boot_id, sizeof(end->boot_id));
 	member_ranges(r, "held", end->held, WIRE_RANGES_MAX, &end->held_count);
 	/* 1: nothing was ever made; larger: one past the last. */

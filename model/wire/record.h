@@ -38,6 +38,7 @@ struct wire_dropped {
 
 struct wire_epoch_end {
 	char epoch[IDS_RANDOM_SIZE];
+	char prev[IDS_RANDOM_SIZE]; /* the epoch before it on the same disk; "" (null) for none */
 	char boot_id[40];
 	struct wire_range held[WIRE_RANGES_MAX];
 	size_t held_count;

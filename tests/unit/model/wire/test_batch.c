@@ -30,7 +30,9 @@ static int set_up(void **state)
 
 	assert_non_null(t);
 	t->header = (struct wire_header){
+		.session = "5e551011",
 		.epoch = "b1f0c2d3e4f5061728394a5b6c7d8e9f",
+		.prev = "00aa11bb22cc33dd44ee55ff66778899",
 		.batch = 41,
 		.floor = 38,
 		.count = 2,
@@ -206,7 +208,7 @@ static void what_cannot_be_sent_in_one_batch_is_too_large_to_pack(void **state)
 
 static void another_version_still_gives_epoch_and_batch(void **state)
 {
-	static const char payload[] = "{\"v\":2,\"epoch\":\"e1\",\"batch\":7,\"new\":[]}\nrest";
+	static const char payload[] = "{\"v\":2,\"session\":\"s1\",\"epoch\":\"e1\",\"batch\":7,\"new\":[]}\nrest";
 	struct fixture *t = *state;
 
 	assert_int_equal(decode_bytes(t, payload, sizeof(payload) - 1), WIRE_BAD_VERSION);
@@ -224,11 +226,11 @@ static void a_header_that_is_none_is_refused(void **state)
 		"{}\n[]",
 		"[]\n[]",
 		"{\"v\":1\n}\n[]",
-		"{\"v\":1,\"epoch\":\"e1\",\"batch\":7}", /* no newline */
-		"{\"v\":1,\"epoch\":\"e1\",\"batch\":7}\n[]",
-		"{\"v\":\"1\",\"epoch\":\"e1\",\"batch\":7}\n[]",
+		"{\"v\":1,\"session\":\"s1\",\"epoch\":\"e1\",\"batch\":7}", /* no newline */
+		"{\"v\":1,\"session\":\"s1\",\"epoch\":\"e1\",\"batch\":7}\n[]",
+		"{\"v\":\"1\",\"session\":\"s1\",\"epoch\":\"e1\",\"batch\":7}\n[]",
 		"{\"v\":1,\"epoch\":\"../x\",\"batch\":7}\n[]",
-		"{\"v\":1,\"epoch\":\"e1\",\"batch\":0}\n[]",
+		"{\"v\":1,\"session\":\"s1\",\"epoch\":\"e1\",\"batch\":0}\n[]",
 	};
 	struct fixture *t = *state;
 
@@ -299,7 +301,9 @@ static void a_body_with_another_digest_is_refused_and_the_sender_known(void **st
 	t->payload.data[t->payload.len - 2] ^= 1;
 	assert_int_equal(decode(t), WIRE_BAD_DIGEST);
 	assert_int_equal(t->read.batch, 41);
+	assert_string_equal(t->read.session, t->header.session);
 	assert_string_equal(t->read.epoch, t->header.epoch);
+	assert_string_equal(t->read.prev, t->header.prev);
 }
 
 static void a_body_that_is_no_list_of_the_stated_count_is_refused(void **state)
