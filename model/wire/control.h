@@ -1,4 +1,9 @@
-/* The small payloads beside the batches: ack, link, status. */
+/* The small payloads beside the batches: ack, link, status.
+ *
+ * Each encoder appends one object and returns through the buffer's sticky error. Each decoder
+ * returns 0; -EINVAL where the payload is malformed or of another version, -EMSGSIZE where it passes
+ * a limit of this header (`problem`, at least 160 bytes, says what and where), or -ENOMEM; on failure
+ * what it should have filled is untouched. Members that this version does not know are ignored. */
 #ifndef MODEL_WIRE_CONTROL_H
 #define MODEL_WIRE_CONTROL_H
 
@@ -25,7 +30,6 @@ struct wire_ack {
 };
 
 void wire_ack_encode(struct jw *w, const struct wire_ack *ack);
-/* 0, -EINVAL (`problem` says what), -EMSGSIZE, -ENOMEM. */
 int wire_ack_decode(const void *payload, size_t len, struct wire_ack *ret_ack, char *problem,
 		    size_t problem_size);
 
@@ -54,6 +58,13 @@ struct wire_source {
 	int64_t last_ok_at_ms;
 };
 
+/* A certificate that the gateway uses and when it ends, so that the core can warn in time. */
+#define WIRE_CERTIFICATES_MAX 8
+struct wire_certificate {
+	char name[MODEL_ID_SIZE];
+	int64_t expires_at_ms;
+};
+
 struct wire_status {
 	char agent_version[32];
 	char board[32];
@@ -66,6 +77,8 @@ struct wire_status {
 	int64_t sent_at_ms;
 	size_t source_count;
 	struct wire_source sources[WIRE_SOURCES_MAX];
+	size_t certificate_count;
+	struct wire_certificate certificates[WIRE_CERTIFICATES_MAX];
 };
 
 void wire_status_encode(struct jw *w, const struct wire_status *status);
