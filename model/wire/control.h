@@ -12,6 +12,7 @@
 
 /* The commit acknowledgement of one epoch's batches. */
 #define WIRE_DEFERRED_MAX 64
+#define WIRE_ASK_MAX 8
 struct wire_deferred {
 	int64_t batch;
 	char reason[32];
@@ -20,6 +21,7 @@ struct wire_deferred {
 
 struct wire_ack {
 	int64_t at_ms; /* the core's time */
+	char session[IDS_RANDOM_SIZE]; /* of the sends that are answered; "" without */
 	char epoch[IDS_RANDOM_SIZE];
 	struct wire_range committed[WIRE_RANGES_MAX];
 	size_t committed_count;
@@ -27,6 +29,9 @@ struct wire_ack {
 	size_t conflict_count;
 	struct wire_deferred deferred[WIRE_DEFERRED_MAX];
 	size_t deferred_count;
+	/* Epochs of the gateway whose account is open and silent: it states what it still holds. */
+	char ask[WIRE_ASK_MAX][IDS_RANDOM_SIZE];
+	size_t ask_count;
 };
 
 void wire_ack_encode(struct jw *w, const struct wire_ack *ack);
