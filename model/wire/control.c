@@ -25,7 +25,7 @@ static void payload_open(struct payload *p, const void *data, size_t len, char *
 
 	*p = (struct payload){.r = {.problem = problem, .problem_size = problem_size}};
 	if (len > WIRE_BATCH_BYTES_MAX) {
-		member_fail(&p->r, -EMSGSIZE, "more than %d bytes", WIRE_BATCH_BYTES_MAX);
+		member_fail(&p->r, -EMSGSIZE, "more than %zu bytes", WIRE_BATCH_BYTES_MAX);
 		return;
 	}
 	status = jr_parse(data, len, &p->doc, &error);
