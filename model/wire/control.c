@@ -71,11 +71,24 @@ static struct member_reader inner(const struct member_reader *r, const struct jr
 	return in;
 }
 
+static void ask_encode(struct jw *w, const struct wire_ack *ack)
+{
+	if (ack->ask_count == 0)
+		return;
+	jw_key(w, "ask");
+	jw_open_array(w);
+	for (size_t i = 0; i < ack->ask_count; i++)
+		jw_put_text(w, ack->ask[i]);
+	jw_close_array(w);
+}
+
 void wire_ack_encode(struct jw *w, const struct wire_ack *ack)
 {
 	jw_open_object(w);
 	jw_int(w, "v", WIRE_VERSION);
 	jw_time(w, "at", ack->at_ms);
+	if (ack->session[0] != '\0')
+		jw_text(w, "session", ack->session);
 	jw_text(w, "epoch", ack->epoch);
 	member_ranges_encode(w, "committed", ack->committed, ack->committed_count);
 	jw_key(w, "conflict");
@@ -83,6 +96,7 @@ void wire_ack_encode(struct jw *w, const struct wire_ack *ack)
 	for (size_t i = 0; i < ack->conflict_count; i++)
 		jw_put_integer(w, ack->conflict[i]);
 	jw_close_array(w);
+	ask_encode(w, ack);
 	jw_key(w, "deferred");
 	jw_open_array(w);
 	for (size_t i = 0; i < ack->deferred_count; i++) {
@@ -105,6 +119,18 @@ static void read_conflicts(struct member_reader *r, struct wire_ack *ack)
 		if (!jr_integer(jr_at(list, i), &ack->conflict[i]) || ack->conflict[i] < 1)
 			member_fail(r, -EINVAL, "conflict: expected batch numbers");
 	ack->conflict_count = count;
+}
+
+static void read_ask(struct member_reader *r, struct wire_ack *ack)
+{
+	const struct jr_value *list;
+	size_t count = open_list(r, "ask", WIRE_ASK_MAX, &list);
+
+	for (size_t i = 0; i < count; i++)
+		if (!jr_string_copy(jr_at(list, i), ack->ask[i], sizeof(ack->ask[i])) ||
+		    !ids_valid(ack->ask[i], strlen(ack->ask[i])))
+			member_fail(r, -EINVAL, "ask: expected ids of epochs");
+	ack->ask_count = count;
 }
 
 static void read_deferred(struct member_reader *r, struct wire_ack *ack)
@@ -132,9 +158,11 @@ int wire_ack_decode(const void *payload, size_t len, struct wire_ack *ret_ack, c
 
 	payload_open(&p, payload, len, problem, problem_size);
 	member_time(&p.r, "at", &ack.at_ms);
+	member_id_or_none(&p.r, "session", ack.session, sizeof(ack.session));
 	member_id(&p.r, "epoch", ack.epoch, sizeof(ack.epoch));
 	member_ranges(&p.r, "committed", ack.committed, COUNT(ack.committed), &ack.committed_count);
 	read_conflicts(&p.r, &ack);
+	read_ask(&p.r, &ack);
 	read_deferred(&p.r, &ack);
 	if (p.r.error == 0)
 		*ret_ack = ack;

@@ -77,6 +77,24 @@ static void an_ack_comes_back_byte_for_byte(void **state)
 	free(golden);
 }
 
+static void an_ack_names_its_session_and_asks_for_epochs(void **state)
+{
+	struct fixture *t = *state;
+	struct wire_ack back;
+
+	t->ack = (struct wire_ack){.at_ms = AT,
+				   .session = "0123456789abcdef0123456789abcdef",
+				   .epoch = "b1f0c2d3e4f5061728394a5b6c7d8e9f",
+				   .ask = {"a1f0c2d3e4f5061728394a5b6c7d8e9f", "second"},
+				   .ask_count = 2};
+	wire_ack_encode(&t->w, &t->ack);
+	assert_int_equal(
+		wire_ack_decode(t->buf.data, t->buf.len, &back, t->problem, sizeof(t->problem)), 0);
+	assert_string_equal(back.session, t->ack.session);
+	assert_int_equal(back.ask_count, 2);
+	assert_string_equal(back.ask[1], "second");
+}
+
 static void a_link_comes_back_byte_for_byte(void **state)
 {
 	struct fixture *t = *state;
@@ -284,6 +302,7 @@ int suite_model_wire_control(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_ack_comes_back_byte_for_byte),
+		TEST(an_ack_names_its_session_and_asks_for_epochs),
 		TEST(a_link_comes_back_byte_for_byte),
 		TEST(a_status_comes_back_byte_for_byte),
 		TEST(a_status_that_is_full_comes_back),
