@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -213,6 +214,9 @@ static int open_sqlite(const char *path, unsigned flags, struct sql **ret_sql, c
 	sql->base.ops = &sql_sqlite_ops;
 	if (sqlite3_open_v2(path, &sql->db, mode, NULL) != SQLITE_OK)
 		r = sql->db ? last_error(sql->db) : -ENOMEM;
+	/* SQLite falls back to reading only, and would fail at the log in ways that mislead. */
+	if (r == 0 && !(flags & SQL_READ_ONLY) && sqlite3_db_readonly(sql->db, "main") == 1)
+		r = access(path, W_OK) ? -errno : -EROFS;
 	if (r == 0)
 		r = set_up(sql->db, path, flags);
 	if (r == 0) {
