@@ -31,7 +31,8 @@ struct wire_boot {
 struct wire_header {
 	char session[IDS_RANDOM_SIZE]; /* the link topic's: new at each connection; acks echo it */
 	char epoch[IDS_RANDOM_SIZE];
-	char prev[IDS_RANDOM_SIZE]; /* the epoch before this one on the same disk; "" (null) for none */
+	char prev
+		[IDS_RANDOM_SIZE]; /* the epoch before this one on the same disk; "" (null) for none */
 	int64_t batch;
 	int64_t floor; /* the oldest batch of the epoch that the agent still holds */
 	int count;

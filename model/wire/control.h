@@ -20,7 +20,7 @@ struct wire_deferred {
 };
 
 struct wire_ack {
-	int64_t at_ms; /* the core's time */
+	int64_t at_ms;                 /* the core's time */
 	char session[IDS_RANDOM_SIZE]; /* of the sends that are answered; "" without */
 	char epoch[IDS_RANDOM_SIZE];
 	struct wire_range committed[WIRE_RANGES_MAX];

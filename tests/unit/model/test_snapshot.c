@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include <setjmp.h>
@@ -35,7 +36,7 @@ static void begin(const char *source)
 	model_update_init(&update, &room);
 	strcpy(update.device_id, "bus-12");
 	strcpy(update.provider, "obd");
-	strcpy(update.source, source);
+	(void)snprintf(update.source, sizeof(update.source), "%s", source);
 }
 
 static int set_up(void **state)
@@ -498,7 +499,7 @@ static void merge_history(struct model_device *to, const uint8_t *order)
 	model_device_init(to, "bus-12");
 	for (int i = 0; i < HISTORY; i++) {
 		int n = order[i];
-		struct model_stamp stamp = at_mono(n / 2 * 1000);
+		struct model_stamp stamp = at_mono((int64_t)(n / 2) * 1000);
 
 		stamp.boot = 1 + n % 2;
 		stamp.batch = n;

@@ -208,7 +208,8 @@ static void what_cannot_be_sent_in_one_batch_is_too_large_to_pack(void **state)
 
 static void another_version_still_gives_epoch_and_batch(void **state)
 {
-	static const char payload[] = "{\"v\":2,\"session\":\"s1\",\"epoch\":\"e1\",\"batch\":7,\"new\":[]}\nrest";
+	static const char payload[] =
+		"{\"v\":2,\"session\":\"s1\",\"epoch\":\"e1\",\"batch\":7,\"new\":[]}\nrest";
 	struct fixture *t = *state;
 
 	assert_int_equal(decode_bytes(t, payload, sizeof(payload) - 1), WIRE_BAD_VERSION);
