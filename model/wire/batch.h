@@ -21,7 +21,7 @@ const char *wire_class_name(enum wire_class class);
 
 /* The boot in which the batch was recorded, and its clock anchor as known at this send. */
 struct wire_boot {
-	char id[40];
+	char id[WIRE_BOOT_ID_SIZE];
 	int64_t sent_mono_us;   /* MODEL_NO_TIME where that boot is not the running one */
 	int64_t anchor_mono_us; /* the pair mono -> wall, together or not at all */
 	int64_t anchor_at_ms;   /* MODEL_NO_TIME where there is none */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ids.h"
 #include "model/wire/member_priv.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -71,17 +72,6 @@ static struct member_reader inner(const struct member_reader *r, const struct jr
 	return in;
 }
 
-static void ask_encode(struct jw *w, const struct wire_ack *ack)
-{
-	if (ack->ask_count == 0)
-		return;
-	jw_key(w, "ask");
-	jw_open_array(w);
-	for (size_t i = 0; i < ack->ask_count; i++)
-		jw_put_text(w, ack->ask[i]);
-	jw_close_array(w);
-}
-
 void wire_ack_encode(struct jw *w, const struct wire_ack *ack)
 {
 	jw_open_object(w);
@@ -91,12 +81,11 @@ void wire_ack_encode(struct jw *w, const struct wire_ack *ack)
 		jw_text(w, "session", ack->session);
 	jw_text(w, "epoch", ack->epoch);
 	member_ranges_encode(w, "committed", ack->committed, ack->committed_count);
-	jw_key(w, "conflict");
+	jw_key(w, "ask");
 	jw_open_array(w);
-	for (size_t i = 0; i < ack->conflict_count; i++)
-		jw_put_integer(w, ack->conflict[i]);
+	for (size_t i = 0; i < ack->ask_count; i++)
+		jw_put_text(w, ack->ask[i]);
 	jw_close_array(w);
-	ask_encode(w, ack);
 	jw_key(w, "deferred");
 	jw_open_array(w);
 	for (size_t i = 0; i < ack->deferred_count; i++) {
@@ -110,18 +99,7 @@ void wire_ack_encode(struct jw *w, const struct wire_ack *ack)
 	jw_close_object(w);
 }
 
-static void read_conflicts(struct member_reader *r, struct wire_ack *ack)
-{
-	const struct jr_value *list;
-	size_t count = open_list(r, "conflict", WIRE_DEFERRED_MAX, &list);
-
-	for (size_t i = 0; i < count; i++)
-		if (!jr_integer(jr_at(list, i), &ack->conflict[i]) || ack->conflict[i] < 1)
-			member_fail(r, -EINVAL, "conflict: expected batch numbers");
-	ack->conflict_count = count;
-}
-
-static void read_ask(struct member_reader *r, struct wire_ack *ack)
+static void read_asked(struct member_reader *r, struct wire_ack *ack)
 {
 	const struct jr_value *list;
 	size_t count = open_list(r, "ask", WIRE_ASK_MAX, &list);
@@ -161,8 +139,7 @@ int wire_ack_decode(const void *payload, size_t len, struct wire_ack *ret_ack, c
 	member_id_or_none(&p.r, "session", ack.session, sizeof(ack.session));
 	member_id(&p.r, "epoch", ack.epoch, sizeof(ack.epoch));
 	member_ranges(&p.r, "committed", ack.committed, COUNT(ack.committed), &ack.committed_count);
-	read_conflicts(&p.r, &ack);
-	read_ask(&p.r, &ack);
+	read_asked(&p.r, &ack);
 	read_deferred(&p.r, &ack);
 	if (p.r.error == 0)
 		*ret_ack = ack;

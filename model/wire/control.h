@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "model/wire/batch.h"
 
-/* The commit acknowledgement of one epoch's batches. */
+/* The commit acknowledgement of one session's batches of one epoch. */
 #define WIRE_DEFERRED_MAX 64
 #define WIRE_ASK_MAX 8
 struct wire_deferred {
@@ -25,8 +25,6 @@ struct wire_ack {
 	char epoch[IDS_RANDOM_SIZE];
 	struct wire_range committed[WIRE_RANGES_MAX];
 	size_t committed_count;
-	int64_t conflict[WIRE_DEFERRED_MAX];
-	size_t conflict_count;
 	struct wire_deferred deferred[WIRE_DEFERRED_MAX];
 	size_t deferred_count;
 	/* Epochs of the gateway whose account is open and silent: it states what it still holds. */
@@ -73,7 +71,7 @@ struct wire_certificate {
 struct wire_status {
 	char agent_version[32];
 	char board[32];
-	char boot_id[40];
+	char boot_id[WIRE_BOOT_ID_SIZE];
 	int64_t uptime_s;
 	enum clock_quality clock;
 	int64_t spool_young, spool_batches, spool_bytes;

@@ -18,6 +18,8 @@ struct wire_range {
 	int64_t first, last;
 };
 #define WIRE_RANGES_MAX 256
+/* A kernel's boot id, or one with "." and a counter: the id of a time base. */
+#define WIRE_BOOT_ID_SIZE 48
 
 struct wire_envelope {
 	char provider[MODEL_ID_SIZE];
@@ -39,7 +41,7 @@ struct wire_dropped {
 struct wire_epoch_end {
 	char epoch[IDS_RANDOM_SIZE];
 	char prev[IDS_RANDOM_SIZE]; /* the epoch before it on the same disk; "" (null) for none */
-	char boot_id[40];
+	char boot_id[WIRE_BOOT_ID_SIZE];
 	struct wire_range held[WIRE_RANGES_MAX];
 	size_t held_count;
 	int64_t end; /* one past the last number made; -1: not known (null) */

@@ -60,8 +60,9 @@ static void an_ack_comes_back_byte_for_byte(void **state)
 				   .epoch = "b1f0c2d3e4f5061728394a5b6c7d8e9f",
 				   .committed = {{38, 41}, {43, 43}},
 				   .committed_count = 2,
-				   .conflict = {44},
-				   .conflict_count = 1,
+				   .session = "5f1d7a3b",
+				   .ask = {"0a1b2c3d4e5f60718293a4b5c6d7e8f9", "e2"},
+				   .ask_count = 2,
 				   .deferred = {{42, "unsupported_version", 600}},
 				   .deferred_count = 1};
 	wire_ack_encode(&t->w, &t->ack);
@@ -74,6 +75,9 @@ static void an_ack_comes_back_byte_for_byte(void **state)
 	assert_string_equal(buf_text(&t->buf), golden);
 	assert_int_equal(t->ack.committed_count, 2);
 	assert_int_equal(t->ack.deferred[0].retry_after_s, 600);
+	assert_string_equal(t->ack.session, "5f1d7a3b");
+	assert_int_equal(t->ack.ask_count, 2);
+	assert_string_equal(t->ack.ask[1], "e2");
 	free(golden);
 }
 
@@ -218,11 +222,11 @@ static void a_bad_ack_is_refused_and_nothing_is_touched(void **state)
 		{"{\"v\":1,\"at\":\"2026-11-20T16:00:00Z\",\"epoch\":\"e\",\"committed\":[[2,1]]}",
 		 "committed: ", -EINVAL},
 		{"{\"v\":1,\"at\":\"2026-11-20T16:00:00Z\",\"epoch\":\"e\",\"committed\":[],"
-		 "\"conflict\":[0]}",
-		 "conflict: ", -EINVAL},
+		 "\"ask\":[\"a b\"]}",
+		 "ask: ", -EINVAL},
 		{"{\"v\":1,\"at\":\"2026-11-20T16:00:00Z\",\"epoch\":\"e\",\"committed\":[],"
-		 "\"conflict\":{}}",
-		 "conflict: ", -EINVAL},
+		 "\"ask\":{}}",
+		 "ask: ", -EINVAL},
 		{"{\"v\":1,\"at\":\"2026-11-20T16:00:00Z\",\"epoch\":\"e\",\"committed\":[],"
 		 "\"deferred\":[7]}",
 		 "expected an object inside", -EINVAL},
@@ -248,14 +252,14 @@ static void what_the_limits_do_not_hold_is_said(void **state)
 	struct fixture *t = *state;
 
 	buf_puts(&t->buf, "{\"v\":1,\"at\":\"2026-11-20T16:00:00Z\",\"epoch\":\"e\","
-			  "\"committed\":[],\"conflict\":[1");
-	for (int i = 0; i < WIRE_DEFERRED_MAX; i++)
-		buf_puts(&t->buf, ",1");
+			  "\"committed\":[],\"ask\":[\"e\"");
+	for (int i = 0; i < WIRE_ASK_MAX; i++)
+		buf_puts(&t->buf, ",\"e\"");
 	buf_puts(&t->buf, "]}");
 	assert_int_equal(
 		wire_ack_decode(t->buf.data, t->buf.len, &t->ack, t->problem, sizeof(t->problem)),
 		-EMSGSIZE);
-	assert_non_null(strstr(t->problem, "conflict"));
+	assert_non_null(strstr(t->problem, "ask"));
 }
 
 static void a_bad_link_or_status_is_refused(void **state)
