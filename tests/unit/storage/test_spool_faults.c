@@ -721,7 +721,6 @@ static void live_append(struct life *life)
 				     200 + random_next(&life->seed) % 1500);
 		assert_null(find_fate(life, epoch, number));
 		(void)add_fate(life, epoch, number);
-		check_life(life);
 	}
 }
 
