@@ -22,6 +22,9 @@ trap 'exit 130' INT TERM HUP
 ./dev sources deb | mmdebstrap --variant=minbase --include=git,ca-certificates bookworm "$dir" -
 ./dev sources deb >"$dir/etc/apt/sources.list"
 [ ! -f /etc/resolv.conf ] || cp -L /etc/resolv.conf "$dir/etc/resolv.conf"
+# What this machine's administrator trusts (a company's proxy, say) is trusted there, too.
+find /usr/local/share/ca-certificates -name '*.crt' -exec cp -t "$dir/usr/local/share/ca-certificates" {} + 2>/dev/null || true
+chroot "$dir" update-ca-certificates >/dev/null
 git clone -q "file://$root" "$dir/root/freshet"
 
 # The mounts live in a namespace of their own and end with it.
@@ -33,5 +36,6 @@ unshare --mount --pid --fork sh -eu -c '
 	mount --rbind /dev "$dir/dev"
 	mount -t tmpfs tmpfs "$dir/tmp"
 	exec chroot "$dir" env -i HOME=/root PATH=/usr/local/bin:/usr/bin:/bin TERM=dumb \
+		NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
 		sh -c "cd /root/freshet && exec \"\$@\"" sh "$@"
 ' sh "$dir" "$@"
