@@ -20,6 +20,10 @@ void evidence_health(const struct coredb_health_row *row, int64_t listening_sinc
 void evidence_anchor(const struct coredb_boot *boot, struct anchor *ret_anchor);
 void evidence_anchor_back(const struct anchor *anchor, struct coredb_boot *boot);
 
+/* anchor_offer() with a quality as on the wire. */
+void evidence_anchor_offer(struct anchor *anchor, enum clock_quality quality, int64_t mono_us,
+			   int64_t at_ms);
+
 /* "synced", "corrected" (anchored by GPS or the core) or "unsynced". */
 const char *evidence_time_quality(enum clock_quality quality);
 

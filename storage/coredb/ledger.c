@@ -36,7 +36,7 @@ int coredb_parked_add(struct coredb *db, const struct coredb_parked *row)
 	if (r)
 		return r;
 	if (full)
-		return coredb_fail(db, -ENOSPC, "the workspace's parking is full");
+		return coredb_fail(db, -EDQUOT, "the workspace's parking is full");
 	stmt = coredb_stmt(db, "INSERT INTO parked (workspace_id, gateway_id, device_id,"
 			       " device_name, reason, batch_id, number, position, boot_id,"
 			       " received_at, vin, record)"
@@ -54,6 +54,18 @@ int coredb_parked_add(struct coredb *db, const struct coredb_parked *row)
 	sql_bind_text(stmt, 11, row->vin);
 	sql_bind_text_n(stmt, 12, row->record, row->record_len);
 	return sql_run(stmt);
+}
+
+int coredb_parked_last(struct coredb *db, int64_t *ret_id)
+{
+	struct sql_stmt *stmt = coredb_stmt(db, "SELECT coalesce(max(id), 0) FROM parked");
+	int r = coredb_one(stmt);
+
+	if (r)
+		return r;
+	*ret_id = sql_int(stmt, 0);
+	sql_done(stmt);
+	return 0;
 }
 
 int coredb_parked_remove(struct coredb *db, int64_t id)
@@ -207,8 +219,8 @@ int coredb_gap_add(struct coredb *db, const struct coredb_gap *row)
 	struct sql_stmt *stmt;
 
 	stmt = coredb_stmt(db, "INSERT INTO gap (workspace_id, gateway_id, epoch_id, first, last,"
-			       " records, reason, possible, detected_at)"
-			       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+			       " records, reason, possible, detected_at, recovered_at)"
+			       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
 	sql_bind_int(stmt, 1, row->workspace);
 	sql_bind_int(stmt, 2, row->gateway);
 	sql_bind_int(stmt, 3, row->epoch);
@@ -221,26 +233,35 @@ int coredb_gap_add(struct coredb *db, const struct coredb_gap *row)
 	sql_bind_text(stmt, 7, row->reason);
 	sql_bind_int(stmt, 8, row->possible);
 	sql_bind_int(stmt, 9, row->detected_at_ms);
+	coredb_bind_time(stmt, 10, row->recovered_at_ms);
 	return sql_run(stmt);
 }
 
-int coredb_gap_recover(struct coredb *db, int64_t id, int64_t now_ms)
+int coredb_gap_remove(struct coredb *db, int64_t id)
 {
-	struct sql_stmt *stmt = coredb_stmt(db, "UPDATE gap SET recovered_at = $2 WHERE id = $1");
+	struct sql_stmt *stmt = coredb_stmt(db, "DELETE FROM gap WHERE id = $1");
 
 	sql_bind_int(stmt, 1, id);
-	sql_bind_int(stmt, 2, now_ms);
 	return sql_run(stmt);
 }
 
-int coredb_gap_count_records(struct coredb *db, int64_t id, int64_t more)
+int coredb_gap_overflow(struct coredb *db, const struct coredb_gap *gap)
 {
-	struct sql_stmt *stmt =
-		coredb_stmt(db, "UPDATE gap SET records = coalesce(records, 0) + $2 WHERE id = $1");
+	struct sql_stmt *stmt = coredb_stmt(db, "UPDATE gap SET records = records + $1, last = $2"
+						" WHERE workspace_id = $3 AND gateway_id = $4"
+						" AND epoch_id = 0 AND reason = $5"
+						" AND recovered_at IS NULL");
+	int r;
 
-	sql_bind_int(stmt, 1, id);
-	sql_bind_int(stmt, 2, more);
-	return sql_run(stmt);
+	sql_bind_int(stmt, 1, gap->records);
+	sql_bind_int(stmt, 2, gap->last);
+	sql_bind_int(stmt, 3, gap->workspace);
+	sql_bind_int(stmt, 4, gap->gateway);
+	sql_bind_text(stmt, 5, gap->reason);
+	r = sql_run(stmt);
+	if (r)
+		return r;
+	return sql_changes(db->sql) > 0 ? 0 : coredb_gap_add(db, gap);
 }
 
 #define GAP_COLUMNS                                                                                \

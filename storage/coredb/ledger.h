@@ -23,8 +23,10 @@ struct coredb_parked {
 /* At most this many records and bytes a workspace are kept parked. */
 #define COREDB_PARKED_MAX 10000
 #define COREDB_PARKED_BYTES_MAX (64LL * 1024 * 1024)
-/* -ENOSPC where the workspace's room is full (nothing stored). */
+/* -EDQUOT where the workspace's room is full (nothing stored). */
 int coredb_parked_add(struct coredb *db, const struct coredb_parked *parked);
+/* The largest id so far; 0 without any. */
+int coredb_parked_last(struct coredb *db, int64_t *ret_id);
 int coredb_parked_remove(struct coredb *db, int64_t id);
 typedef int coredb_parked_fn(void *arg, const struct coredb_parked *parked);
 /* Of a workspace, of one device's name or (NULL) all, with id > after, in order of arrival. */
@@ -69,8 +71,10 @@ struct coredb_gap {
 	int64_t recovered_at_ms; /* NO_TIME: still lost */
 };
 int coredb_gap_add(struct coredb *db, const struct coredb_gap *gap);
-int coredb_gap_recover(struct coredb *db, int64_t id, int64_t now_ms);
-int coredb_gap_count_records(struct coredb *db, int64_t id, int64_t more); /* adds to records */
+/* A row that is cut gives way to its pieces. */
+int coredb_gap_remove(struct coredb *db, int64_t id);
+/* Loss that is not of the transfer (epoch 0): counts up the open row of its gateway and reason. */
+int coredb_gap_overflow(struct coredb *db, const struct coredb_gap *gap);
 typedef int coredb_gap_fn(void *arg, const struct coredb_gap *gap);
 int coredb_gap_each(struct coredb *db, int64_t workspace, int64_t after, int limit,
 		    coredb_gap_fn *fn, void *arg);

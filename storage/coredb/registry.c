@@ -130,6 +130,20 @@ int coredb_gateway_find(struct coredb *db, int64_t workspace, const char *name,
 	return one_gateway(stmt, ret);
 }
 
+int coredb_gateway_workspace(struct coredb *db, int64_t gateway, int64_t *ret_workspace)
+{
+	struct sql_stmt *stmt = coredb_stmt(db, "SELECT workspace_id FROM gateway WHERE id = $1");
+	int r;
+
+	sql_bind_int(stmt, 1, gateway);
+	r = coredb_one(stmt);
+	if (r)
+		return r;
+	*ret_workspace = sql_int(stmt, 0);
+	sql_done(stmt);
+	return 0;
+}
+
 int coredb_vehicle_find(struct coredb *db, int64_t workspace, const char *name,
 			struct coredb_vehicle *ret)
 {

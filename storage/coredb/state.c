@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/wire/snapshot.h"
 #include "storage/coredb/coredb_priv.h"
 
 #define BODY_BYTES_MAX (1024 * 1024)
@@ -86,8 +87,7 @@ int coredb_state_put(struct coredb *db, int64_t device, const struct coredb_stat
 		    " vin_mismatch_at = excluded.vin_mismatch_at,"
 		    " ignition_off = excluded.ignition_off,"
 		    " ignition_since = excluded.ignition_since, asleep = excluded.asleep,"
-		    " asleep_since = excluded.asleep_since, swept_state = excluded.swept_state,"
-		    " swept_at = excluded.swept_at");
+		    " asleep_since = excluded.asleep_since");
 	sql_bind_int(stmt, 1, device);
 	coredb_bind_time(stmt, 2, state->last_update_at_ms);
 	coredb_bind_time(stmt, 3, state->last_received_at_ms);

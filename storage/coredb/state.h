@@ -25,6 +25,7 @@ struct coredb_state {
 };
 void coredb_state_init(struct coredb_state *state);
 int coredb_state_get(struct coredb *db, int64_t device, struct coredb_state *ret); /* -ENOENT */
+/* Writes all but the sweep's verdict, which only a new row takes from `state`. */
 int coredb_state_put(struct coredb *db, int64_t device, const struct coredb_state *state);
 int coredb_state_set_swept(struct coredb *db, int64_t device, int swept_state, int64_t now_ms);
 

@@ -359,7 +359,19 @@ int coredb_digest_prune(struct coredb *db, int64_t epoch, int64_t below)
 	return sql_run(stmt);
 }
 
-int coredb_batch_add(struct coredb *db, struct coredb_batch *batch)
+int coredb_batch_next(struct coredb *db, int64_t *ret_id)
+{
+	struct sql_stmt *stmt = coredb_stmt(db, "SELECT coalesce(max(id), 0) + 1 FROM batch");
+	int r = coredb_one(stmt);
+
+	if (r)
+		return r;
+	*ret_id = sql_int(stmt, 0);
+	sql_done(stmt);
+	return 0;
+}
+
+int coredb_batch_add(struct coredb *db, const struct coredb_batch *batch)
 {
 	struct sql_stmt *stmt;
 	struct buf devices;
@@ -374,8 +386,8 @@ int coredb_batch_add(struct coredb *db, struct coredb_batch *batch)
 			   "INSERT INTO batch (workspace_id, gateway_id, epoch_id, number, boot_id,"
 			   " class, received_at, first_mono_us, last_mono_us, first_at, last_at,"
 			   " records, accepted, late, duplicate, parked, rejected, devices,"
-			   " packing, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,"
-			   " $12, $13, $14, $15, $16, $17, $18, $19, $20) RETURNING id");
+			   " packing, body, id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
+			   " $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)");
 	sql_bind_int(stmt, 1, batch->workspace);
 	sql_bind_int(stmt, 2, batch->gateway);
 	sql_bind_int(stmt, 3, batch->epoch);
@@ -396,7 +408,8 @@ int coredb_batch_add(struct coredb *db, struct coredb_batch *batch)
 	sql_bind_blob(stmt, 18, devices.data ? devices.data : "", devices.len);
 	sql_bind_int(stmt, 19, batch->packing);
 	sql_bind_blob(stmt, 20, batch->len ? batch->body : "", batch->len);
-	r = coredb_insert(stmt, &batch->id);
+	sql_bind_int(stmt, 21, batch->id);
+	r = sql_run(stmt);
 out:
 	buf_free(&devices);
 	return r;

@@ -102,7 +102,7 @@ int coredb_digest_prune(struct coredb *db, int64_t epoch, int64_t below);
  * look at the batches of its gateways in a time range whose device list names it. */
 #define COREDB_BATCH_DEVICES 1000
 struct coredb_batch {
-	int64_t id; /* given by coredb_batch_add() */
+	int64_t id; /* from coredb_batch_next() */
 	int64_t workspace, gateway, epoch, number, boot;
 	int class;
 	int64_t received_ms;
@@ -116,7 +116,9 @@ struct coredb_batch {
 	const void *body;
 	size_t len;
 };
-int coredb_batch_add(struct coredb *db, struct coredb_batch *batch);
+/* The id that the next batch of this transaction gets. */
+int coredb_batch_next(struct coredb *db, int64_t *ret_id);
+int coredb_batch_add(struct coredb *db, const struct coredb_batch *batch);
 typedef int coredb_batch_fn(void *arg, const struct coredb_batch *batch);
 /* A gateway's batches that overlap from_ms..to_ms, with (first_at, id) in ascending order, until
  * `fn` returns non-zero. Texts, body and devices live during the call. Count or -errno. */

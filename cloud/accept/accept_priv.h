@@ -1,0 +1,141 @@
+/* What the files of this module share. */
+#ifndef CLOUD_ACCEPT_ACCEPT_PRIV_H
+#define CLOUD_ACCEPT_ACCEPT_PRIV_H
+
+#include "cloud/accept/accept.h"
+#include "cloud/accept/cache.h"
+#include "cloud/accept/evidence.h"
+#include "cloud/domain/intervals.h"
+#include "model/wire/record.h"
+
+/* An answer that waits for its commit. */
+struct pending_ack {
+	struct pending_ack *next;
+	int64_t gateway_row;
+	char workspace[IDS_SIZE];
+	char gateway[IDS_SIZE];
+	char session[IDS_RANDOM_SIZE];
+	char epoch[IDS_RANDOM_SIZE];
+	struct interval items[WIRE_RANGES_MAX];
+	struct intervals committed;
+	struct wire_deferred deferred[WIRE_DEFERRED_MAX];
+	size_t deferred_count;
+	char ask[WIRE_ASK_MAX][IDS_RANDOM_SIZE];
+	size_t ask_count;
+};
+
+#define ACCEPT_COUNTERS 1024
+
+struct counter {
+	int64_t workspace, gateway, device;
+	const char *outcome, *reason; /* literals */
+	int64_t count;		      /* 0: free */
+};
+
+struct accept {
+	struct coredb *db;
+	struct clock *clock;
+	struct cache *cache;
+	struct coredb_anchors anchors;
+	bool open;
+	char error[256];
+	struct counter counters[ACCEPT_COUNTERS];
+	size_t counter_count;
+	struct pending_ack *acks;	/* of the open transaction */
+	struct pending_ack *ready_acks; /* of the last commit */
+	struct {
+		int64_t workspace, device;
+	} *changed; /* of the open transaction, then of the last commit */
+	size_t changed_count, changed_cap, ready_changed;
+	struct accept_totals totals, uncommitted;
+	/* Memory that every record uses in turn. */
+	struct wire_record record;
+	struct model_update_room room;
+	struct buf text;
+};
+
+/* Who and what a record belongs to; built once a batch. */
+struct delivery {
+	int64_t workspace, gateway; /* rows; gateway 0: not by one */
+	const char *workspace_name, *gateway_name;
+	int64_t boot;		     /* row, 0: without */
+	int64_t batch_row, number;   /* 0: not in a batch */
+	int64_t epoch;		     /* row, 0: without */
+	int64_t received_ms;
+	bool by_spool;		     /* late is history; otherwise stale is refused */
+	unsigned outcomes[ACCEPT_OUTCOME_COUNT];
+	/* Rows of devices that it touched, ascending. */
+	int64_t devices[COREDB_BATCH_DEVICES];
+	size_t device_count;
+	int64_t first_mono_us, last_mono_us;
+};
+
+int accept_fail(struct accept *accept, int error, const char *what);
+
+/* Counts how a record ended; `reason` is a literal, "" without. */
+int accept_count(struct accept *accept, int64_t workspace, int64_t gateway, int64_t device,
+		 const char *outcome, const char *reason, int64_t count);
+/* Same, of one record of a delivery. */
+int accept_end(struct accept *accept, struct delivery *delivery, int64_t device,
+	       enum accept_outcome outcome, const char *reason);
+/* Keeps what was refused; does not count it. */
+int accept_log_rejection(struct accept *accept, int64_t workspace, int64_t gateway,
+			 const char *source, const char *reason, const char *detail,
+			 const void *data, size_t len, int64_t now_ms);
+
+/* Remembers that readers should look at a device. */
+int accept_mark_changed(struct accept *accept, int64_t workspace, int64_t device);
+
+/* Writes what is dirty; forgets all devices (so that they are read again). */
+int accept_flush_devices(struct accept *accept);
+int accept_forget_devices(struct accept *accept);
+
+/* records.c: one record of a delivery, as JSON text. */
+int accept_record(struct accept *accept, struct delivery *delivery, const struct jr_value *json,
+		  int position);
+/* A record as it came: its text, or the JSON from which its text can be made. */
+struct raw_record {
+	const struct jr_value *json;
+	const char *text; /* NULL: not made yet */
+	size_t len;
+};
+/* One update. It is kept whole where it is parked or rejected. Its end is counted; *ret_outcome and *ret_reason (may be NULL) tell it. */
+int accept_apply(struct accept *accept, struct delivery *delivery,
+		 const struct model_update *update, int position, const struct raw_record *raw,
+		 enum accept_outcome *ret_outcome, const char **ret_reason);
+/* epochs.c: the transfer's ledger. */
+struct ledger {
+	struct coredb_epoch epoch;
+	int64_t workspace;
+	bool lost_changed; /* also: a flag on which gaps depend */
+	const char *reason;
+	int64_t records; /* of a `dropped` record; -1 not known */
+};
+int ledger_open(struct accept *accept, int64_t workspace, int64_t gateway, const char *name,
+		int64_t now_ms, struct ledger *ret);
+void ledger_free(struct ledger *ledger);
+/* Marks a number as committed. */
+int ledger_commit(struct ledger *ledger, int64_t number);
+/* Raises the floor: what lies below and is not committed is lost. */
+int ledger_raise_floor(struct ledger *ledger, int64_t floor);
+int ledger_dropped(struct ledger *ledger, const struct wire_dropped *dropped);
+int ledger_end(struct accept *accept, struct ledger *ledger, const struct wire_epoch_end *end,
+	       int64_t now_ms);
+/* Writes the row, and the gaps as they follow from it. */
+int ledger_close(struct accept *accept, struct ledger *ledger, int64_t now_ms);
+/* Which epochs a gateway is to be asked for; fills the ack. */
+int ledger_ask(struct accept *accept, struct pending_ack *ack, int64_t now_ms);
+/* Gives up epochs that were asked for in vain for a day. */
+int ledger_give_up(struct accept *accept, int64_t now_ms);
+
+/* gateway.c */
+int gateway_identify(struct accept *accept, const char *workspace, const char *gateway,
+		     struct coredb_workspace *ret_workspace, struct coredb_gateway *ret_gateway);
+/* A live message of it came. */
+int gateway_contact(struct accept *accept, int64_t gateway, int64_t received_ms);
+/* A live batch of `epoch` came: two epochs that alternate are two machines. */
+int gateway_live(struct accept *accept, const struct coredb_workspace *workspace,
+		 const struct coredb_gateway *gateway, const struct coredb_epoch *epoch,
+		 int64_t received_ms);
+
+#endif

@@ -1,0 +1,466 @@
+/* A batch: taken apart, ordered in its epoch, its records taken one by one, kept whole. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cloud/accept/accept_priv.h"
+
+/* Numbers past this are no honest count of batches; intervals need room above. */
+#define NUMBER_MAX (INT64_C(1) << 62)
+
+struct intake {
+	struct accept *accept;
+	struct coredb_workspace workspace;
+	struct coredb_gateway gateway;
+	struct wire_header header;
+	struct wire_batch *batch;
+	struct ledger ledger;
+	struct coredb_boot boot;
+	struct delivery delivery;
+	const char *payload;
+	size_t len;
+	int64_t received_ms;
+};
+
+/* The answer of this gateway, session and epoch that is being gathered. */
+static struct pending_ack *find_ack(struct accept *accept, const struct intake *in)
+{
+	for (struct pending_ack *ack = accept->acks; ack; ack = ack->next) {
+		if (ack->gateway_row == in->gateway.id &&
+		    strcmp(ack->epoch, in->header.epoch) == 0 &&
+		    strcmp(ack->session, in->header.session) == 0)
+			return ack;
+	}
+	return NULL;
+}
+
+static struct pending_ack *new_ack(struct accept *accept, const struct intake *in)
+{
+	struct pending_ack *ack = calloc(1, sizeof(*ack));
+
+	if (!ack)
+		return NULL;
+	ack->gateway_row = in->gateway.id;
+	memcpy(ack->workspace, in->workspace.name, sizeof(ack->workspace));
+	memcpy(ack->gateway, in->gateway.name, sizeof(ack->gateway));
+	memcpy(ack->session, in->header.session, sizeof(ack->session));
+	memcpy(ack->epoch, in->header.epoch, sizeof(ack->epoch));
+	intervals_init(&ack->committed, ack->items, WIRE_RANGES_MAX);
+	ack->next = accept->acks;
+	accept->acks = ack;
+	return ack;
+}
+
+static int answer_committed(struct accept *accept, const struct intake *in)
+{
+	struct pending_ack *ack = find_ack(accept, in);
+
+	if (!ack)
+		ack = new_ack(accept, in);
+	if (!ack)
+		return -ENOMEM;
+	if (intervals_add(&ack->committed, in->header.batch, in->header.batch) == 0)
+		return 0;
+	/* Full: the next one takes its place at the head of the list. */
+	ack = new_ack(accept, in);
+	if (!ack)
+		return -ENOMEM;
+	return intervals_add(&ack->committed, in->header.batch, in->header.batch) ? -EINVAL : 0;
+}
+
+static int answer_deferred(struct accept *accept, const struct intake *in, const char *reason,
+			   int64_t retry_after_s)
+{
+	struct pending_ack *ack = find_ack(accept, in);
+	struct wire_deferred *deferred;
+
+	if (!ack || ack->deferred_count == WIRE_DEFERRED_MAX)
+		ack = new_ack(accept, in);
+	if (!ack)
+		return -ENOMEM;
+	deferred = &ack->deferred[ack->deferred_count++];
+	deferred->batch = in->header.batch;
+	deferred->retry_after_s = retry_after_s;
+	(void)snprintf(deferred->reason, sizeof(deferred->reason), "%s", reason);
+	return 0;
+}
+
+static int refuse(struct intake *in, const char *reason, const char *detail,
+		  struct accept_batch_result *result)
+{
+	struct accept *accept = in->accept;
+	char source[200];
+	int r;
+
+	result->answer = ACCEPT_REFUSED;
+	result->outcomes[ACCEPT_REJECTED]++;
+	(void)snprintf(source, sizeof(source), "freshet/v1/%s/%s/data", in->workspace.name,
+		       in->gateway.name);
+	r = accept_count(accept, in->workspace.id, in->gateway.id, 0, "rejected", reason, 1);
+	if (r)
+		return r;
+	accept->uncommitted.records[ACCEPT_REJECTED]++;
+	return accept_log_rejection(accept, in->workspace.id, in->gateway.id, source, reason,
+				    detail, in->payload, in->len, in->received_ms);
+}
+
+/* The anchor of the batch's boot, with what this send says of it. */
+static int retime(void *arg, struct cache_entry *entry)
+{
+	const struct coredb_boot *boot = arg;
+	struct coredb_state *state = &entry->state;
+	int64_t at_ms;
+
+	if (state->boot != boot->id)
+		return 0;
+	at_ms = anchor_wall_ms(boot->held_offset_ms, state->mono_us);
+	if (state->at_ms != MODEL_NO_TIME && state->at_ms < at_ms)
+		at_ms = state->at_ms;
+	state->observed_at_ms = at_ms;
+	state->last_update_at_ms =
+		at_ms < state->last_received_at_ms ? at_ms : state->last_received_at_ms;
+	return 0;
+}
+
+static int update_boot(struct intake *in)
+{
+	const struct wire_boot *sent = &in->header.boot;
+	struct accept *accept = in->accept;
+	struct anchor anchor;
+	int64_t before_ms;
+	enum clock_quality quality;
+	int r;
+
+	r = coredb_boot_open(accept->db, in->gateway.id, sent->id, in->received_ms, &in->boot);
+	if (r)
+		return accept_fail(accept, r, "boot");
+	before_ms = in->boot.held_offset_ms;
+	quality = in->boot.held_quality;
+	evidence_anchor(&in->boot, &anchor);
+	evidence_anchor_offer(&anchor, sent->quality, sent->anchor_mono_us, sent->anchor_at_ms);
+	if (sent->sent_mono_us != MODEL_NO_TIME)
+		anchor_live(&anchor, sent->sent_mono_us, in->received_ms);
+	evidence_anchor_back(&anchor, &in->boot);
+	in->boot.last_seen_ms = in->received_ms;
+	r = coredb_boot_put(accept->db, &in->boot);
+	if (r)
+		return accept_fail(accept, r, "boot");
+	if (in->boot.held_offset_ms == before_ms && in->boot.held_quality == quality)
+		return 0;
+	/* Cells keep (boot, mono), so only what was derived from them is worked out again. */
+	memset(accept->anchors.boot, 0, sizeof(accept->anchors.boot));
+	if (in->boot.held_offset_ms == MODEL_NO_TIME)
+		return 0;
+	(void)cache_each(accept->cache, retime, &in->boot);
+	r = coredb_boot_retime(accept->db, in->boot.id, in->boot.held_offset_ms);
+	return r ? accept_fail(accept, r, "boot") : 0;
+}
+
+static int update_epoch(struct intake *in)
+{
+	struct coredb_epoch *epoch = &in->ledger.epoch;
+	const struct wire_header *header = &in->header;
+	bool live = header->lane == WIRE_LANE_LIVE && header->boot.sent_mono_us != MODEL_NO_TIME;
+	int r = 0;
+
+	epoch->heard_at_ms = in->received_ms;
+	epoch->asked_at_ms = MODEL_NO_TIME;
+	if (epoch->abandoned) {
+		epoch->abandoned = false;
+		in->ledger.lost_changed = true;
+	}
+	if (header->batch > epoch->highest) {
+		epoch->highest = header->batch;
+		in->ledger.lost_changed |= epoch->forked || epoch->over;
+	}
+	if (header->prev[0] && strcmp(header->prev, epoch->prev) != 0) {
+		memcpy(epoch->prev, header->prev, sizeof(epoch->prev));
+		r = coredb_epoch_mention(in->accept->db, in->gateway.id, header->prev,
+					 in->received_ms);
+		if (r)
+			return accept_fail(in->accept, r, "epoch");
+	}
+	if (live) {
+		r = gateway_live(in->accept, &in->workspace, &in->gateway, epoch, in->received_ms);
+		epoch->live_at_ms = in->received_ms;
+	}
+	return r;
+}
+
+static uint64_t digest_bits(const char *digest)
+{
+	return strtoull(digest, NULL, 16);
+}
+
+static bool committed(const struct coredb_epoch *epoch, int64_t number)
+{
+	for (size_t i = 0; i < epoch->committed.count; i++) {
+		if (number >= epoch->committed.items[i].first &&
+		    number <= epoch->committed.items[i].last)
+			return true;
+	}
+	return false;
+}
+
+/* Is this body to be applied? A number that stands for another body is a fork: both are taken. */
+static int judge(struct intake *in, bool *ret_apply)
+{
+	struct coredb_epoch *epoch = &in->ledger.epoch;
+	enum coredb_known known;
+	int r;
+
+	*ret_apply = true;
+	if (!committed(epoch, in->header.batch))
+		return 0;
+	r = coredb_digest_look(in->accept->db, epoch->id, in->header.batch,
+			       digest_bits(in->header.digest), &known);
+	if (r)
+		return accept_fail(in->accept, r, "digest");
+	*ret_apply = known == COREDB_BODY_OTHER;
+	if (known == COREDB_BODY_OTHER && !epoch->forked) {
+		epoch->forked = true;
+		in->ledger.lost_changed = true;
+	}
+	return 0;
+}
+
+static int64_t at_or(const struct intake *in, int64_t mono_us)
+{
+	int64_t ms = anchor_wall_ms(in->boot.held_offset_ms, mono_us);
+
+	return ms == MODEL_NO_TIME || ms > in->received_ms ? in->received_ms : ms;
+}
+
+static int keep_batch(struct intake *in)
+{
+	const struct delivery *delivery = &in->delivery;
+	const char *line_end = memchr(in->payload, '\n', in->len);
+	const char *body = line_end ? line_end + 1 : in->payload + in->len;
+	const struct coredb_batch row = {
+		.id = delivery->batch_row,
+		.workspace = in->workspace.id,
+		.gateway = in->gateway.id,
+		.epoch = in->ledger.epoch.id,
+		.number = in->header.batch,
+		.boot = in->boot.id,
+		.class = in->header.class,
+		.received_ms = in->received_ms,
+		.first_mono_us = delivery->first_mono_us,
+		.last_mono_us = delivery->last_mono_us,
+		.first_at_ms = at_or(in, delivery->first_mono_us),
+		.last_at_ms = at_or(in, delivery->last_mono_us),
+		.records = in->header.count,
+		.accepted = delivery->outcomes[ACCEPT_ACCEPTED],
+		.late = delivery->outcomes[ACCEPT_LATE],
+		.duplicate = delivery->outcomes[ACCEPT_DUPLICATE],
+		.parked = delivery->outcomes[ACCEPT_PARKED],
+		.rejected = delivery->outcomes[ACCEPT_REJECTED],
+		.devices = delivery->devices,
+		.device_count = delivery->device_count,
+		.packing = in->header.body,
+		.body = body,
+		.len = in->len - (size_t)(body - in->payload),
+	};
+	int r = coredb_batch_add(in->accept->db, &row);
+
+	return r ? accept_fail(in->accept, r, "history") : 0;
+}
+
+/* The ledger's side of a body that is applied now. */
+static int note_commit(struct intake *in)
+{
+	struct coredb *db = in->accept->db;
+	const struct coredb_epoch *epoch = &in->ledger.epoch;
+	int r = ledger_commit(&in->ledger, in->header.batch);
+
+	if (!r)
+		r = coredb_digest_put(db, epoch->id, in->header.batch,
+				      digest_bits(in->header.digest));
+	if (!r && in->header.batch % 256 == 0)
+		r = coredb_digest_prune(db, epoch->id, epoch->highest - COREDB_DIGESTS + 1);
+	return r ? accept_fail(in->accept, r, "ledger") : 0;
+}
+
+static int take_records(struct intake *in)
+{
+	size_t count = wire_batch_count(in->batch);
+	int r = 0;
+
+	for (size_t i = 0; i < count && !r; i++)
+		r = accept_record(in->accept, &in->delivery, wire_batch_at(in->batch, i), (int)i);
+	return r;
+}
+
+static void start_delivery(struct intake *in)
+{
+	struct delivery *delivery = &in->delivery;
+
+	delivery->workspace = in->workspace.id;
+	delivery->gateway = in->gateway.id;
+	delivery->workspace_name = in->workspace.name;
+	delivery->gateway_name = in->gateway.name;
+	delivery->boot = in->boot.id;
+	delivery->number = in->header.batch;
+	delivery->epoch = in->ledger.epoch.id;
+	delivery->received_ms = in->received_ms;
+	delivery->by_spool = true;
+	delivery->first_mono_us = MODEL_NO_TIME;
+	delivery->last_mono_us = MODEL_NO_TIME;
+}
+
+/* Its body cannot be read, but its digest says that this is what the gateway made: sending it again
+ * will not mend it. It is committed as refused, so that the stream goes on. */
+static int take_unreadable(struct intake *in, const char *reason, const char *detail)
+{
+	struct accept_batch_result ignored = {0};
+	int r = refuse(in, reason, detail, &ignored);
+
+	in->delivery.outcomes[ACCEPT_REJECTED] += in->header.count > 0 ? (unsigned)in->header.count
+								       : 1;
+	return r;
+}
+
+static int apply(struct intake *in, const char *problem, const char *detail)
+{
+	int r;
+
+	start_delivery(in);
+	r = coredb_batch_next(in->accept->db, &in->delivery.batch_row);
+	if (r)
+		return accept_fail(in->accept, r, "history");
+	r = problem ? take_unreadable(in, problem, detail) : take_records(in);
+	if (!r && in->delivery.last_mono_us > in->boot.max_mono_us) {
+		in->boot.max_mono_us = in->delivery.last_mono_us;
+		r = coredb_boot_put(in->accept->db, &in->boot);
+	}
+	if (!r)
+		r = note_commit(in);
+	return r ? r : keep_batch(in);
+}
+
+/* From here on the batch is known by epoch, number and digest. */
+static int take(struct intake *in, const char *problem, const char *detail,
+		struct accept_batch_result *result)
+{
+	struct accept *accept = in->accept;
+	bool wanted;
+	int r;
+
+	r = ledger_open(accept, in->workspace.id, in->gateway.id, in->header.epoch,
+			in->received_ms, &in->ledger);
+	if (!r)
+		r = update_boot(in);
+	if (!r)
+		r = update_epoch(in);
+	if (!r)
+		r = judge(in, &wanted);
+	if (r)
+		return r;
+	result->answer = wanted ? ACCEPT_COMMITTED : ACCEPT_AGAIN;
+	if (wanted)
+		r = apply(in, problem, detail);
+	else
+		r = accept_count(accept, in->workspace.id, in->gateway.id, 0, "duplicate", "batch",
+				 1);
+	memcpy(result->outcomes, in->delivery.outcomes, sizeof(result->outcomes));
+	if (!r)
+		r = ledger_raise_floor(&in->ledger, in->header.floor);
+	if (!r)
+		r = ledger_close(accept, &in->ledger, in->received_ms);
+	return r ? r : answer_committed(accept, in);
+}
+
+static bool numbers_are_sane(const struct wire_header *header)
+{
+	return header->batch >= 1 && header->batch < NUMBER_MAX && header->floor < NUMBER_MAX &&
+	       header->epoch[0] != '\0';
+}
+
+static int take_decoded(struct intake *in, enum wire_problem problem, const char *detail,
+			struct accept_batch_result *result)
+{
+	bool named = numbers_are_sane(&in->header);
+	int r;
+
+	switch (problem) {
+	case WIRE_OK:
+		if (!named)
+			return refuse(in, "malformed", "epoch or numbers out of range", result);
+		return take(in, NULL, NULL, result);
+	case WIRE_BAD_COMPRESSION:
+	case WIRE_BAD_BODY:
+		if (!named || !in->header.boot.id[0])
+			return refuse(in, "malformed", detail, result);
+		return take(in, "malformed", detail, result);
+	case WIRE_BAD_VERSION:
+		if (!named)
+			return refuse(in, wire_problem_name(problem), detail, result);
+		r = refuse(in, wire_problem_name(problem), detail, result);
+		result->answer = ACCEPT_DEFERRED;
+		return r ? r : answer_deferred(in->accept, in, wire_problem_name(problem), 600);
+	case WIRE_NO_MEMORY:
+		return -ENOMEM;
+	case WIRE_NO_HEADER:
+		return refuse(in, "malformed", detail, result);
+	case WIRE_TOO_LARGE:
+	case WIRE_BAD_DIGEST:
+		break;
+	}
+	return refuse(in, wire_problem_name(problem), detail, result);
+}
+
+static int identify(struct intake *in, const char *workspace, const char *gateway,
+		    struct accept_batch_result *result)
+{
+	int r = gateway_identify(in->accept, workspace, gateway, &in->workspace, &in->gateway);
+	char source[200];
+
+	if (r != -ENOENT)
+		return r;
+	(void)snprintf(source, sizeof(source), "freshet/v1/%s/%s/data", workspace, gateway);
+	result->answer = ACCEPT_REFUSED;
+	r = accept_foreign(in->accept, source, "unknown_gateway",
+			   "no gateway of that name is registered", in->payload, in->len,
+			   in->received_ms);
+	return r ? r : 1;
+}
+
+int accept_batch(struct accept *accept, const char *workspace, const char *gateway,
+		 const void *payload, size_t len, int64_t received_ms,
+		 struct accept_batch_result *ret_result)
+{
+	struct accept_batch_result result = {.answer = ACCEPT_REFUSED};
+	enum wire_problem problem;
+	char detail[160] = "";
+	struct intake *in;
+	int r = accept_begin(accept);
+
+	if (r)
+		return r;
+	in = calloc(1, sizeof(*in));
+	if (!in)
+		return -ENOMEM;
+	in->accept = accept;
+	in->payload = payload;
+	in->len = len;
+	in->received_ms = received_ms;
+	r = identify(in, workspace, gateway, &result);
+	if (r)
+		goto out;
+	r = gateway_contact(accept, in->gateway.id, received_ms);
+	if (r)
+		goto out;
+	problem = wire_batch_decode(payload, len, &in->header, &in->batch, detail, sizeof(detail));
+	r = take_decoded(in, problem, detail, &result);
+	if (!r)
+		accept->uncommitted.batches[result.answer]++;
+out:
+	wire_batch_free(in->batch);
+	ledger_free(&in->ledger);
+	free(in);
+	if (r < 0)
+		return r;
+	*ret_result = result;
+	return 0;
+}

@@ -1,0 +1,137 @@
+#include "cloud/accept/evidence.h"
+
+void evidence_policy(const struct coredb_policy *row, struct policy *ret_policy)
+{
+	ret_policy->freshness_target_s = row->freshness_target_s;
+	ret_policy->stale_threshold_s = row->stale_threshold_s;
+	ret_policy->no_data_grace_s = row->no_data_grace_s;
+	ret_policy->poll_interval_s = row->poll_interval_s;
+	ret_policy->retention_days = row->retention_days;
+}
+
+void evidence_policy_back(const struct policy *policy, struct coredb_policy *ret_row)
+{
+	ret_row->freshness_target_s = policy->freshness_target_s;
+	ret_row->stale_threshold_s = policy->stale_threshold_s;
+	ret_row->no_data_grace_s = policy->no_data_grace_s;
+	ret_row->poll_interval_s = policy->poll_interval_s;
+	ret_row->retention_days = policy->retention_days;
+}
+
+static enum health_source source_of(int state)
+{
+	switch (state) {
+	case WIRE_SOURCE_OK:
+		return HEALTH_SOURCE_OK;
+	case WIRE_SOURCE_SILENT:
+		return HEALTH_SOURCE_SILENT;
+	case WIRE_SOURCE_ERROR:
+		return HEALTH_SOURCE_ERROR;
+	default:
+		return HEALTH_SOURCE_UNKNOWN;
+	}
+}
+
+void evidence_health(const struct coredb_health_row *row, int64_t listening_since_ms,
+		     int64_t evaluated_at_ms, char masked_vin[static MODEL_VIN_SIZE],
+		     struct health_input *ret_input)
+{
+	const struct coredb_state *state = &row->state;
+
+	model_vin_mask(row->device.vin, masked_vin);
+	*ret_input = (struct health_input){
+		.evaluated_at_ms = evaluated_at_ms,
+		.activated_at_ms = row->device.activated_at_ms,
+		.interval_s = row->device.interval_s,
+		.last_update_at_ms = state->last_update_at_ms,
+		.last_accepted_at_ms = state->last_accepted_at_ms,
+		.clock_untrusted = row->boot_quality == CLOCK_QUALITY_NONE,
+		.vin_mismatch_at_ms = state->vin_mismatch_at_ms,
+		.registered_vin = masked_vin,
+		.has_gateway = row->device.gateway != 0,
+		.gateway_name = row->device.gateway_name,
+		.gateway_said_offline = row->gateway_said_offline,
+		.gateway_contact_at_ms = row->gateway_contact_at_ms,
+		.listening_since_ms = listening_since_ms,
+		.backlog_batches = row->backlog_batches,
+		.backlog_oldest_at_ms = row->backlog_oldest_at_ms,
+		.source = source_of(row->source_state),
+		.source_name = row->source_name,
+		.source_reason = row->source_reason,
+		.source_since_ms = row->source_since_ms,
+		.ignition_off = state->ignition_off,
+		.ignition_since_ms = state->ignition_since_ms,
+		.asleep = state->asleep,
+		.asleep_since_ms = state->asleep_since_ms,
+	};
+}
+
+static enum anchor_quality anchor_quality_of(enum clock_quality quality)
+{
+	switch (quality) {
+	case CLOCK_QUALITY_SYNCED:
+		return ANCHOR_SYNCED;
+	case CLOCK_QUALITY_GPS:
+		return ANCHOR_GPS;
+	case CLOCK_QUALITY_CORE:
+		return ANCHOR_CORE;
+	case CLOCK_QUALITY_NONE:
+		break;
+	}
+	return ANCHOR_NONE;
+}
+
+static enum clock_quality clock_quality_of(enum anchor_quality quality)
+{
+	switch (quality) {
+	case ANCHOR_SYNCED:
+		return CLOCK_QUALITY_SYNCED;
+	case ANCHOR_GPS:
+		return CLOCK_QUALITY_GPS;
+	case ANCHOR_CORE:
+		return CLOCK_QUALITY_CORE;
+	case ANCHOR_NONE:
+		break;
+	}
+	return CLOCK_QUALITY_NONE;
+}
+
+void evidence_anchor(const struct coredb_boot *boot, struct anchor *ret_anchor)
+{
+	ret_anchor->quality = anchor_quality_of(boot->quality);
+	ret_anchor->mono_us = boot->mono_us;
+	ret_anchor->offset_ms = boot->offset_ms;
+	ret_anchor->ceiling_ms = boot->ceiling_ms;
+}
+
+void evidence_anchor_back(const struct anchor *anchor, struct coredb_boot *boot)
+{
+	enum anchor_quality held;
+
+	boot->quality = clock_quality_of(anchor->quality);
+	boot->mono_us = anchor->mono_us;
+	boot->offset_ms = anchor->offset_ms;
+	boot->ceiling_ms = anchor->ceiling_ms;
+	boot->held_offset_ms = anchor_offset_ms(anchor, &held);
+	boot->held_quality = clock_quality_of(held);
+}
+
+void evidence_anchor_offer(struct anchor *anchor, enum clock_quality quality, int64_t mono_us,
+			   int64_t at_ms)
+{
+	anchor_offer(anchor, anchor_quality_of(quality), mono_us, at_ms);
+}
+
+const char *evidence_time_quality(enum clock_quality quality)
+{
+	switch (quality) {
+	case CLOCK_QUALITY_SYNCED:
+		return "synced";
+	case CLOCK_QUALITY_GPS:
+	case CLOCK_QUALITY_CORE:
+		return "corrected";
+	case CLOCK_QUALITY_NONE:
+		break;
+	}
+	return "unsynced";
+}
