@@ -29,7 +29,7 @@ struct pending_ack {
 struct counter {
 	int64_t workspace, gateway, device;
 	const char *outcome, *reason; /* literals */
-	int64_t count;		      /* 0: free */
+	int64_t count;                /* 0: free */
 };
 
 struct accept {
@@ -41,11 +41,11 @@ struct accept {
 	char error[256];
 	struct counter counters[ACCEPT_COUNTERS];
 	size_t counter_count;
-	struct pending_ack *acks;	/* of the open transaction */
+	struct pending_ack *acks;       /* of the open transaction */
 	struct pending_ack *ready_acks; /* of the last commit */
 	struct {
 		int64_t workspace, device;
-	} *changed; /* of the open transaction, then of the last commit */
+	} * changed; /* of the open transaction, then of the last commit */
 	size_t changed_count, changed_cap, ready_changed;
 	struct accept_totals totals, uncommitted;
 	/* Memory that every record uses in turn. */
@@ -58,11 +58,11 @@ struct accept {
 struct delivery {
 	int64_t workspace, gateway; /* rows; gateway 0: not by one */
 	const char *workspace_name, *gateway_name;
-	int64_t boot;		     /* row, 0: without */
-	int64_t batch_row, number;   /* 0: not in a batch */
-	int64_t epoch;		     /* row, 0: without */
+	int64_t boot;              /* row, 0: without */
+	int64_t batch_row, number; /* 0: not in a batch */
+	int64_t epoch;             /* row, 0: without */
 	int64_t received_ms;
-	bool by_spool;		     /* late is history; otherwise stale is refused */
+	bool by_spool; /* late is history; otherwise stale is refused */
 	unsigned outcomes[ACCEPT_OUTCOME_COUNT];
 	/* Rows of devices that it touched, ascending. */
 	int64_t devices[COREDB_BATCH_DEVICES];

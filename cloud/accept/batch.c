@@ -316,8 +316,8 @@ static int take_unreadable(struct intake *in, const char *reason, const char *de
 	struct accept_batch_result ignored = {0};
 	int r = refuse(in, reason, detail, &ignored);
 
-	in->delivery.outcomes[ACCEPT_REJECTED] += in->header.count > 0 ? (unsigned)in->header.count
-								       : 1;
+	in->delivery.outcomes[ACCEPT_REJECTED] +=
+		in->header.count > 0 ? (unsigned)in->header.count : 1;
 	return r;
 }
 
@@ -347,8 +347,8 @@ static int take(struct intake *in, const char *problem, const char *detail,
 	bool wanted;
 	int r;
 
-	r = ledger_open(accept, in->workspace.id, in->gateway.id, in->header.epoch,
-			in->received_ms, &in->ledger);
+	r = ledger_open(accept, in->workspace.id, in->gateway.id, in->header.epoch, in->received_ms,
+			&in->ledger);
 	if (!r)
 		r = update_boot(in);
 	if (!r)

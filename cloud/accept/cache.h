@@ -17,7 +17,7 @@ struct cache_entry {
 struct cache;
 
 int cache_create(size_t capacity, struct cache **ret_cache); /* 0 or -ENOMEM */
-void cache_destroy(struct cache *cache);		      /* NULL is accepted */
+void cache_destroy(struct cache *cache);                     /* NULL is accepted */
 
 /* The entry of a device, loaded where it is not there: 0, -ENOENT (no such device), -errno. It stays
  * where it is until cache_drop(), or until it is not dirty and others are loaded. */

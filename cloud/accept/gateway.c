@@ -108,8 +108,8 @@ static int open_control(struct accept *accept, const char *workspace, const char
 	r = gateway_identify(accept, workspace, gateway, ret_workspace, ret_gateway);
 	if (r != -ENOENT)
 		return r;
-	r = refuse(accept, 0, 0, topic, "unknown_gateway",
-		   "no gateway of that name is registered", payload, len, received_ms);
+	r = refuse(accept, 0, 0, topic, "unknown_gateway", "no gateway of that name is registered",
+		   payload, len, received_ms);
 	return r ? r : 1;
 }
 

@@ -56,7 +56,8 @@ static void span_mono(struct delivery *delivery, int64_t mono_us)
 
 /* Refuses a record: kept in the rejection log, counted, its neighbours go on. */
 static int reject(struct accept *accept, struct delivery *delivery, int64_t device,
-		  const char *about, const char *reason, const char *detail, const struct raw_record *raw)
+		  const char *about, const char *reason, const char *detail,
+		  const struct raw_record *raw)
 {
 	char source[200];
 	const char *json;
@@ -91,16 +92,16 @@ static int park(struct accept *accept, struct delivery *delivery, int64_t device
 		const char *reason, const char *vin, int position, const struct raw_record *raw)
 {
 	struct coredb_parked row = {.workspace = delivery->workspace,
-					  .gateway = delivery->gateway,
-					  .device = device,
-					  .device_name = name,
-					  .reason = reason,
-					  .batch = delivery->batch_row,
-					  .number = delivery->number,
-					  .boot = delivery->boot,
-					  .position = position,
-					  .received_ms = delivery->received_ms,
-					  .vin = vin};
+				    .gateway = delivery->gateway,
+				    .device = device,
+				    .device_name = name,
+				    .reason = reason,
+				    .batch = delivery->batch_row,
+				    .number = delivery->number,
+				    .boot = delivery->boot,
+				    .position = position,
+				    .received_ms = delivery->received_ms,
+				    .vin = vin};
 	int r = raw_text(accept, raw, &row.record, &row.record_len);
 
 	if (r)
@@ -312,8 +313,7 @@ int accept_apply(struct accept *accept, struct delivery *delivery,
 	claimed_vin(update, vin);
 	r = find_entry(accept, delivery, update, &entry);
 	if (r == -ENOENT) {
-		r = handle_unknown(accept, delivery, name, vin, position, raw, &outcome,
-				   &reason);
+		r = handle_unknown(accept, delivery, name, vin, position, raw, &outcome, &reason);
 	} else if (r) {
 		return accept_fail(accept, r, "device");
 	} else if (contradicts(entry->device.vin, vin)) {
@@ -391,8 +391,8 @@ static int take_notice(struct accept *accept, struct delivery *delivery,
 	struct ledger ledger;
 	int r;
 
-	r = ledger_open(accept, delivery->workspace, delivery->gateway, name,
-			delivery->received_ms, &ledger);
+	r = ledger_open(accept, delivery->workspace, delivery->gateway, name, delivery->received_ms,
+			&ledger);
 	if (r)
 		return r;
 	if (dropped)

@@ -48,8 +48,7 @@ static int look(void *arg, const struct coredb_health_row *row)
 		.now = (int)health.state,
 		.since_ms = health.state_since_ms,
 		.activated_at_ms = row->device.activated_at_ms,
-		.grace_end_ms = row->device.activated_at_ms +
-				page->policy.no_data_grace_s * 1000,
+		.grace_end_ms = row->device.activated_at_ms + page->policy.no_data_grace_s * 1000,
 		.last_update_at_ms = row->state.last_update_at_ms,
 		.reason = health.reason,
 	};
@@ -73,8 +72,8 @@ static const char *event_name(const struct crossing *crossing)
 		return "DeviceMarkedConfiguredNoData";
 	if (crossing->now == HEALTH_STALE)
 		return "DeviceMarkedStale";
-	if (crossing->now == HEALTH_HEALTHY && (crossing->before == HEALTH_STALE ||
-						crossing->before == HEALTH_CONFIGURED_NO_DATA))
+	if (crossing->now == HEALTH_HEALTHY &&
+	    (crossing->before == HEALTH_STALE || crossing->before == HEALTH_CONFIGURED_NO_DATA))
 		return "DeviceRecovered";
 	return NULL;
 }
