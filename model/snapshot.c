@@ -86,7 +86,7 @@ static int find_source(const struct model_device *device, const char *name)
 	for (int i = 0; i < MODEL_SOURCES_MAX; i++)
 		if (strcmp(device->sources[i], name) == 0)
 			return i;
-	for (unsigned f = 0; f < MODEL_FIELD_COUNT; f++)
+	for (enum model_field f = 0; f < MODEL_FIELD_COUNT; f++)
 		if (device->cells[f].present)
 			used[device->cells[f].source] = true;
 	for (int i = 0; i < MODEL_SOURCES_MAX; i++)
@@ -175,7 +175,7 @@ static size_t text_need(const struct merge *m)
 {
 	size_t need = 0;
 
-	for (unsigned f = 0; f < MODEL_FIELD_COUNT; f++) {
+	for (enum model_field f = 0; f < MODEL_FIELD_COUNT; f++) {
 		const struct model_cell *cell = &m->device->cells[f];
 
 		if (stored(m, f))
@@ -193,7 +193,7 @@ static void compact(struct model_device *device)
 	struct model_text *texts[MODEL_FIELD_COUNT];
 	size_t count = 0;
 
-	for (unsigned f = 0; f < MODEL_FIELD_COUNT; f++)
+	for (enum model_field f = 0; f < MODEL_FIELD_COUNT; f++)
 		if (has_text(f, device->cells[f].present, device->cells[f].null))
 			texts[count++] = &device->cells[f].value.as.text;
 	model_text_compact(device->text, &device->text_len, texts, count);
@@ -267,7 +267,7 @@ static void put_device(const struct merge *m)
 		memcpy(device->provider, m->update->provider, sizeof(device->provider));
 	if (m->update->vin[0] != '\0' && (newer || device->vin[0] == '\0'))
 		memcpy(device->vin, m->update->vin, sizeof(device->vin));
-	for (unsigned i = 0; i < MODEL_MODULE_COUNT; i++)
+	for (enum model_module i = 0; i < MODEL_MODULE_COUNT; i++)
 		put_module(m, i);
 	if (newer)
 		device->newest = *m->stamp;
@@ -278,7 +278,7 @@ static void apply(const struct merge *m, struct model_merge_result *result)
 {
 	memcpy(m->device->sources[m->source], m->update->source,
 	       sizeof(m->device->sources[m->source]));
-	for (unsigned f = 0; f < MODEL_FIELD_COUNT; f++) {
+	for (enum model_field f = 0; f < MODEL_FIELD_COUNT; f++) {
 		if (m->items[f])
 			result->count[m->verdicts[f]]++;
 		if (stored(m, f))
@@ -287,7 +287,7 @@ static void apply(const struct merge *m, struct model_merge_result *result)
 			put_implied_null(m, f, result);
 	}
 	/* The replaced texts are gone from every cell now, so compaction gives up all of them. */
-	for (unsigned f = 0; f < MODEL_FIELD_COUNT; f++)
+	for (enum model_field f = 0; f < MODEL_FIELD_COUNT; f++)
 		if (stored(m, f) && has_text(f, true, m->items[f]->null))
 			put_text(m, f);
 	put_device(m);
@@ -308,7 +308,7 @@ int model_device_merge(struct model_device *device, const struct model_update *u
 	for (size_t i = 0; i < update->item_count; i++)
 		if (update->items[i].field < MODEL_FIELD_COUNT)
 			m.items[update->items[i].field] = &update->items[i];
-	for (unsigned f = 0; f < MODEL_FIELD_COUNT; f++)
+	for (enum model_field f = 0; f < MODEL_FIELD_COUNT; f++)
 		if (m.items[f])
 			m.verdicts[f] = (uint8_t)judge(&m, f);
 	if (text_need(&m) > sizeof(device->text))

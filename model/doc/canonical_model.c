@@ -61,13 +61,13 @@ int main(void)
 	       "one that is `null` is\nknown to be unknown; not known is never 0. Values outside "
 	       "of what stands here are nulled and counted.\nA dot nests one object.\n\n"
 	       "Module status:");
-	for (int i = 0; i < MODEL_STATUS_COUNT; i++)
+	for (enum model_status i = 0; i < MODEL_STATUS_COUNT; i++)
 		printf(" `%s`", model_status_name(i));
 	printf(".\n\nCapability of a provider for a module:");
-	for (int i = 0; i < MODEL_CAPABILITY_COUNT; i++)
+	for (enum model_capability i = 0; i < MODEL_CAPABILITY_COUNT; i++)
 		printf(" `%s`", model_capability_name(i));
 	printf(".\n");
-	for (int m = 0; m < MODEL_MODULE_COUNT; m++) {
+	for (enum model_module m = 0; m < MODEL_MODULE_COUNT; m++) {
 		printf("\n## %s\n\n| field | type | what it can have |\n|---|---|---|\n",
 		       model_module_name(m));
 		for (enum model_field f = model_module_first(m); f < model_module_end(m); f++)

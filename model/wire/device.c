@@ -49,7 +49,7 @@ static void collect_stamps(struct stamps *stamps, const struct model_device *dev
 	stamps->count = 0;
 	if (device->merged)
 		(void)stamp_index(stamps, &device->newest);
-	for (size_t i = 0; i < MODEL_MODULE_COUNT; i++)
+	for (enum model_module i = 0; i < MODEL_MODULE_COUNT; i++)
 		if (device->module_status[i] != MODEL_STATUS_NOT_REQUESTED)
 			(void)stamp_index(stamps, &device->module_stamp[i]);
 	for (size_t f = 0; f < MODEL_FIELD_COUNT; f++)
@@ -93,7 +93,7 @@ static void encode_modules(struct jw *w, const struct model_device *device, stru
 {
 	jw_key(w, "modules");
 	jw_open_object(w);
-	for (size_t i = 0; i < MODEL_MODULE_COUNT; i++) {
+	for (enum model_module i = 0; i < MODEL_MODULE_COUNT; i++) {
 		if (device->module_status[i] == MODEL_STATUS_NOT_REQUESTED)
 			continue;
 		jw_key(w, model_module_name(i));

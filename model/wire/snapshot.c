@@ -114,11 +114,11 @@ void wire_snapshot_encode(struct jw *w, const struct model_device *const *device
 
 	jw_text(w, "provider", newest_text(&v, device_provider));
 	jw_text(w, "vin", newest_text(&v, device_vin));
-	for (unsigned i = 0; i < MODEL_MODULE_COUNT; i++)
+	for (enum model_module i = 0; i < MODEL_MODULE_COUNT; i++)
 		encode_module(&v, i);
 	jw_key(w, "module_status");
 	jw_open_object(w);
-	for (unsigned i = 0; i < MODEL_MODULE_COUNT; i++)
+	for (enum model_module i = 0; i < MODEL_MODULE_COUNT; i++)
 		jw_text(w, model_module_name(i),
 			model_status_name(model_snapshot_status(devices, count, i)));
 	jw_close_object(w);
