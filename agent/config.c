@@ -1,0 +1,336 @@
+#include "agent/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/ids.h"
+
+#define MIB (INT64_C(1024) * 1024)
+#define MINUTE_MS INT64_C(60000)
+#define DAY_MS (24 * 60 * MINUTE_MS)
+
+/* The order of clock_trust, log_level and uplink_tls is that of the words here. */
+static const struct conf_key agent_keys[] = {
+	{"workspace", CONF_ID, NULL, 0, 0, NULL, "the id of the workspace"},
+	{"gateway_id", CONF_ID, NULL, 0, 0, NULL, "the id of this gateway"},
+	{"state_dir", CONF_PATH, "/var/lib/freshet", 0, 0, NULL, "a folder that lasts"},
+	{"socket", CONF_PATH, "/run/freshet/agent.sock", 0, 0, NULL, "the path of a unix socket"},
+	{.name = NULL},
+};
+static const struct conf_key clock_keys[] = {
+	{"trust", CONF_ENUM, "kernel", 0, 0, "kernel gps core always",
+	 "who vouches for the system's clock: kernel, gps, core or always"},
+	{.name = NULL},
+};
+static const struct conf_key mqtt_keys[] = {
+	{"host", CONF_TEXT, "127.0.0.1", 1, 253, NULL, "the broker's name or address"},
+	{"port", CONF_INT, "0", 0, 65535, NULL, "the broker's port; 0: 1883, with TLS 8883"},
+	{"protocol", CONF_ENUM, "auto", 0, 0, "auto 3.1.1 5", "auto, 3.1.1 or 5"},
+	{"password_file", CONF_PATH, "", 0, 0, NULL,
+	 "a file with the gateway's password, mode 0600"},
+	{"tls", CONF_ENUM, "auto", 0, 0, "auto on off",
+	 "auto, on or off; a broker that is not on this machine needs on, or off said explicitly"},
+	{"ca_file", CONF_PATH, "/etc/ssl/certs/ca-certificates.crt", 0, 0, NULL,
+	 "the certificates that vouch for the broker (PEM)"},
+	{"cert_file", CONF_PATH, "", 0, 0, NULL, "the gateway's certificate (PEM)"},
+	{"key_file", CONF_PATH, "", 0, 0, NULL, "its key (PEM), mode 0600"},
+	{"keepalive", CONF_DURATION, "30 s", 5000, 600000, NULL, "5 s to 10 min"},
+	{"connect_timeout", CONF_DURATION, "15 s", 1000, 120000, NULL, "1 s to 2 min"},
+	{"window", CONF_INT, "8", 1, WINDOW_MAX, NULL, "1 to 256 batches without acknowledgement"},
+	{"window_bytes", CONF_SIZE, "4 MiB", 65536, 64 * MIB, NULL, "64 KiB to 64 MiB"},
+	{"resend", CONF_DURATION, "10 s", 500, 10 * MINUTE_MS, NULL, "500 ms to 10 min"},
+	{"resend_max", CONF_DURATION, "30 s", 500, 60 * MINUTE_MS, NULL, "500 ms to 1 h"},
+	{"backlog_rate", CONF_SIZE, "1 MiB", 0, 1024 * MIB, NULL,
+	 "bytes a second of what has piled up; 0: no limit"},
+	{"reconnect_min", CONF_DURATION, "1 s", 100, 60 * MINUTE_MS, NULL, "100 ms to 1 h"},
+	{"reconnect_max", CONF_DURATION, "2 min", 100, 60 * MINUTE_MS, NULL, "100 ms to 1 h"},
+	{"stable_after", CONF_DURATION, "1 min", 0, 60 * MINUTE_MS, NULL,
+	 "how long a session lasts before the next reconnect is quick again"},
+	{"status_interval", CONF_DURATION, "1 min", 1000, 60 * MINUTE_MS, NULL, "1 s to 1 h"},
+	{.name = NULL},
+};
+static const struct conf_key spool_keys[] = {
+	{"max_bytes", CONF_SIZE, "256 MiB", MIB, 1024 * 1024 * MIB, NULL, "1 MiB to 1024 GiB"},
+	{"max_age", CONF_DURATION, "0", 0, 3650 * DAY_MS, NULL, "a duration; 0: no limit"},
+	{.name = NULL},
+};
+static const struct conf_key batch_keys[] = {
+	{"max_records", CONF_INT, "100", 1, WIRE_RECORDS_MAX, NULL, "1 to 1000 records"},
+	{"max_bytes", CONF_SIZE, "64 KiB", 1024, 512 * 1024, NULL, "1 KiB to 512 KiB"},
+	{"max_age", CONF_DURATION, "100 ms", 0, 60000, NULL,
+	 "0 to 1 min, and shorter than every period"},
+	{"heartbeat", CONF_DURATION, "10 s", 100, DAY_MS, NULL,
+	 "100 ms to 1 d until an unchanged value is stated again"},
+	{"keyframe", CONF_DURATION, "5 min", 1000, 5 * MINUTE_MS, NULL, "1 s to 5 min"},
+	{.name = NULL},
+};
+static const struct conf_key log_keys[] = {
+	{"level", CONF_ENUM, "info", 0, 0, "error warning notice info debug",
+	 "error, warning, notice, info or debug"},
+	{.name = NULL},
+};
+static const struct conf_key source_keys[] = {
+	{"kind", CONF_TEXT, NULL, 1, 15, NULL, "the kind of the source: obd"},
+	{"device", CONF_TEXT, NULL, 1, 200, NULL, "serial:/dev/NAME or tcp:ADDRESS:PORT"},
+	{"device_id", CONF_ID, NULL, 0, 0, NULL, "the id of the device whose data this is"},
+	{"baud", CONF_INT, "38400", 300, 4000000, NULL, "300 to 4000000"},
+	{"period", CONF_DURATION, "1 s", 20, DAY_MS, NULL, "20 ms to 1 d between two readings"},
+	{"pids", CONF_TEXT, "", 0, 400, NULL, "parameters such as speed engine_rpm:500ms 0x5B"},
+	{"timeout", CONF_DURATION, "5 s", 200, 60000, NULL, "200 ms to 1 min for one answer"},
+	{"asleep_retry", CONF_DURATION, "30 s", 500, DAY_MS, NULL,
+	 "500 ms to 1 d between two looks at a vehicle that sleeps"},
+	{"simulated", CONF_BOOL, "no", 0, 0, NULL, "yes or no; simulated data is never billable"},
+	{.name = NULL},
+};
+
+static const struct conf_section schema[] = {
+	{"agent", CONF_REQUIRED, agent_keys}, {"clock", CONF_OPTIONAL, clock_keys},
+	{"mqtt", CONF_OPTIONAL, mqtt_keys},   {"spool", CONF_OPTIONAL, spool_keys},
+	{"batch", CONF_OPTIONAL, batch_keys}, {"log", CONF_OPTIONAL, log_keys},
+	{"source", CONF_MANY, source_keys},   {.kind = NULL},
+};
+
+static int64_t us_of(const struct conf_sect *sect, const char *key)
+{
+	return conf_int(sect, key) * 1000;
+}
+
+static const char *path_if_set(const struct conf_sect *sect, const char *key)
+{
+	return conf_is_set(sect, key) ? conf_text(sect, key) : NULL;
+}
+
+static bool is_loopback(const char *host)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (strcmp(host, "localhost") == 0)
+		return true;
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+/* ---- reading ---- */
+
+static void read_uplink(struct agent_config *config)
+{
+	const struct conf_sect *mqtt = conf_get(config->conf, "mqtt");
+	struct uplink_config *uplink = &config->uplink;
+
+	uplink->workspace = config->workspace;
+	uplink->gateway_id = config->gateway_id;
+	uplink->host = conf_text(mqtt, "host");
+	uplink->protocol = (enum uplink_protocol)conf_int(mqtt, "protocol");
+	uplink->tls = conf_int(mqtt, "tls") == 1;
+	uplink->port = (int)conf_int(mqtt, "port");
+	if (!uplink->port)
+		uplink->port = uplink->tls ? 8883 : 1883;
+	uplink->password_file = path_if_set(mqtt, "password_file");
+	uplink->ca_file = conf_text(mqtt, "ca_file");
+	uplink->cert_file = path_if_set(mqtt, "cert_file");
+	uplink->key_file = path_if_set(mqtt, "key_file");
+	uplink->keepalive_s = (int)(conf_int(mqtt, "keepalive") / 1000);
+	uplink->connect_us = us_of(mqtt, "connect_timeout");
+	uplink->reconnect_min_us = us_of(mqtt, "reconnect_min");
+	uplink->reconnect_max_us = us_of(mqtt, "reconnect_max");
+	uplink->stable_us = us_of(mqtt, "stable_after");
+	uplink->window.batches = (int)conf_int(mqtt, "window");
+	uplink->window.bytes = conf_int(mqtt, "window_bytes");
+	uplink->window.resend_us = us_of(mqtt, "resend");
+	uplink->window.resend_max_us = us_of(mqtt, "resend_max");
+	uplink->window.backlog_rate = conf_int(mqtt, "backlog_rate");
+	uplink->status_us = us_of(mqtt, "status_interval");
+}
+
+static void read_source(const struct conf_sect *sect, struct source_config *source)
+{
+	source->name = conf_name(sect);
+	source->kind = conf_text(sect, "kind");
+	source->device = conf_text(sect, "device");
+	source->device_id = conf_text(sect, "device_id");
+	source->pids = conf_text(sect, "pids");
+	source->baud = (unsigned)conf_int(sect, "baud");
+	source->period_us = us_of(sect, "period");
+	source->timeout_us = us_of(sect, "timeout");
+	source->asleep_retry_us = us_of(sect, "asleep_retry");
+	source->simulated = conf_bool(sect, "simulated");
+}
+
+static void read_all(struct agent_config *config)
+{
+	static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARNING,
+						LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG};
+	const struct conf_sect *agent = conf_get(config->conf, "agent");
+	const struct conf_sect *batch = conf_get(config->conf, "batch");
+	const struct conf_sect *spool = conf_get(config->conf, "spool");
+	const struct conf_sect *sect = NULL;
+
+	config->workspace = conf_text(agent, "workspace");
+	config->gateway_id = conf_text(agent, "gateway_id");
+	config->state_dir = conf_text(agent, "state_dir");
+	config->socket = conf_text(agent, "socket");
+	config->trust = (enum clock_trust)conf_int(conf_get(config->conf, "clock"), "trust");
+	config->log_level = levels[conf_int(conf_get(config->conf, "log"), "level")];
+	config->sampler.max_records = (int)conf_int(batch, "max_records");
+	config->sampler.max_bytes = conf_int(batch, "max_bytes");
+	config->sampler.max_age_us = us_of(batch, "max_age");
+	config->sampler.heartbeat_us = us_of(batch, "heartbeat");
+	config->sampler.keyframe_us = us_of(batch, "keyframe");
+	config->spool_bytes = conf_int(spool, "max_bytes");
+	config->spool_age_ms = conf_int(spool, "max_age");
+	read_uplink(config);
+	config->source_count = 0;
+	while ((sect = conf_next(config->conf, "source", sect)) != NULL)
+		if (config->source_count < WIRE_SOURCES_MAX)
+			read_source(sect, &config->sources[config->source_count++]);
+}
+
+/* ---- what no schema can say; each returns 0 or -ENOMEM ---- */
+
+static int check_secret(struct conf *conf, const struct conf_sect *sect, const char *key)
+{
+	struct stat info;
+
+	if (!conf_is_set(sect, key))
+		return 0;
+	if (stat(conf_text(sect, key), &info) || !S_ISREG(info.st_mode))
+		return conf_add_error(conf, sect, key, "a file that exists");
+	if (info.st_mode & 077)
+		return conf_add_error(conf, sect, key,
+				      "a file that only its owner may read (chmod 600)");
+	return 0;
+}
+
+static int check_mqtt(struct agent_config *config)
+{
+	const struct conf_sect *mqtt = conf_get(config->conf, "mqtt");
+	int r = 0;
+
+	if (conf_int(mqtt, "tls") == 0 && !is_loopback(config->uplink.host))
+		r = conf_add_error(config->conf, mqtt, "tls",
+				   "'on', or 'off' said explicitly: the broker is not on this "
+				   "machine, and without TLS anybody on the way reads the password");
+	if (!r && !config->uplink.cert_file != !config->uplink.key_file)
+		r = conf_add_error(config->conf, mqtt,
+				   config->uplink.cert_file ? "key_file" : "cert_file",
+				   "both cert_file and key_file, or neither");
+	if (!r && config->uplink.reconnect_max_us < config->uplink.reconnect_min_us)
+		r = conf_add_error(config->conf, mqtt, "reconnect_max",
+				   "no less than reconnect_min");
+	if (!r && config->uplink.window.resend_max_us < config->uplink.window.resend_us)
+		r = conf_add_error(config->conf, mqtt, "resend_max", "no less than resend");
+	if (!r)
+		r = check_secret(config->conf, mqtt, "password_file");
+	if (!r)
+		r = check_secret(config->conf, mqtt, "key_file");
+	return r;
+}
+
+static int check_twins(struct agent_config *config, const struct conf_sect *sect)
+{
+	const struct conf_sect *other = NULL;
+	char expected[160];
+
+	while ((other = conf_next(config->conf, "source", other)) != sect) {
+		if (strcmp(conf_text(other, "device"), conf_text(sect, "device")) != 0)
+			continue;
+		(void)snprintf(expected, sizeof(expected),
+			       "a device of its own: [source %s] already reads this one",
+			       conf_name(other));
+		return conf_add_error(config->conf, sect, "device", expected);
+	}
+	return 0;
+}
+
+static int check_kind(struct agent_config *config, const struct conf_sect *sect)
+{
+	const struct source_ops *ops = source_kind(conf_text(sect, "kind"));
+	struct source_config source = {0};
+	const char *key = "kind";
+	char expected[160] = "";
+
+	if (!ops) {
+		size_t len = (size_t)snprintf(expected, sizeof(expected),
+					      "a kind that this build has, one of:");
+
+		for (size_t i = 0; source_kind_at(i) && len < sizeof(expected); i++)
+			len += (size_t)snprintf(expected + len, sizeof(expected) - len, " %s",
+						source_kind_at(i)->kind);
+		return conf_add_error(config->conf, sect, key, expected);
+	}
+	read_source(sect, &source);
+	if (ops->check(&source, &key, expected, sizeof(expected)))
+		return conf_add_error(config->conf, sect, key, expected);
+	return 0;
+}
+
+static int check_source(struct agent_config *config, const struct conf_sect *sect)
+{
+	const char *id = conf_text(sect, "device_id");
+	int r = 0;
+
+	if (!ids_assignable(id, strlen(id)))
+		r = conf_add_error(config->conf, sect, "device_id",
+				   "an id that is not reserved ('events' is)");
+	/* At most one reading of a value may wait for the spool. */
+	if (!r && config->sampler.max_age_us >= us_of(sect, "period"))
+		r = conf_add_error(config->conf, sect, "period", "longer than [batch] max_age");
+	if (!r)
+		r = check_kind(config, sect);
+	if (!r)
+		r = check_twins(config, sect);
+	return r;
+}
+
+static int check_all(struct agent_config *config)
+{
+	const struct conf_sect *agent = conf_get(config->conf, "agent");
+	const struct conf_sect *sect = NULL;
+	size_t count = 0;
+	int r;
+
+	r = check_mqtt(config);
+	if (!r && !ids_assignable(config->gateway_id, strlen(config->gateway_id)))
+		r = conf_add_error(config->conf, agent, "gateway_id",
+				   "an id that is not reserved ('events' is)");
+	while (!r && (sect = conf_next(config->conf, "source", sect)) != NULL) {
+		if (++count == WIRE_SOURCES_MAX + 1)
+			r = conf_add_error(config->conf, sect, "kind", "at most 64 sources");
+		if (!r)
+			r = check_source(config, sect);
+	}
+	return r;
+}
+
+int agent_config_load(const char *path, struct agent_config *ret_config, FILE *errors)
+{
+	struct agent_config config = {0};
+	int r;
+
+	r = conf_load(path, schema, &config.conf);
+	if (!r) {
+		read_all(&config);
+		r = check_all(&config);
+	}
+	if (!r && conf_error_count(config.conf))
+		r = -EINVAL;
+	if (r) {
+		if (config.conf && r == -EINVAL)
+			conf_print_errors(config.conf, errors);
+		conf_free(config.conf);
+		return r;
+	}
+	*ret_config = config;
+	return 0;
+}
+
+void agent_config_free(struct agent_config *config)
+{
+	conf_free(config->conf);
+	config->conf = NULL;
+}

@@ -1,0 +1,36 @@
+/* The agent's configuration: one INI file, its schema, and what no schema can say. */
+#ifndef AGENT_CONFIG_H
+#define AGENT_CONFIG_H
+
+#include <stdio.h>
+
+#include "agent/sampler.h"
+#include "agent/source/source.h"
+#include "agent/uplink.h"
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/log.h"
+#include "model/wire/control.h"
+
+struct agent_config {
+	struct conf *conf; /* owns the texts below */
+	const char *workspace, *gateway_id;
+	const char *state_dir; /* spool, saved clock, lock */
+	const char *socket;    /* the daemon answers `status` there */
+	enum clock_trust trust;
+	enum log_level log_level;
+	struct uplink_config uplink;
+	struct sampler_config sampler;
+	int64_t spool_bytes;
+	int64_t spool_age_ms;
+	size_t source_count;
+	struct source_config sources[WIRE_SOURCES_MAX];
+};
+
+/* Reads and checks a file. On mistakes writes one line each to `errors` (file, line, section, key and
+ * what was expected) and returns -EINVAL; -errno where the file cannot be read. On 0, free with
+ * agent_config_free(). */
+int agent_config_load(const char *path, struct agent_config *ret_config, FILE *errors);
+void agent_config_free(struct agent_config *config);
+
+#endif

@@ -1,0 +1,105 @@
+/* The uplink: batches go from the spool to the core by MQTT until the core says that they are
+ * committed.
+ *
+ * libmosquitto carries packets and is never a queue: every connection is a new handle, what is in
+ * flight is at most the window's, and only the core's acknowledgement lets the spool forget. The
+ * broker's PUBACK only shows that the connection is alive. Decisions: docs/decisions/0003.
+ *
+ * One thread, on the event loop.
+ */
+#ifndef AGENT_UPLINK_H
+#define AGENT_UPLINK_H
+
+#include "agent/window.h"
+#include "base/loop.h"
+#include "model/wire/control.h"
+#include "storage/spool/spool.h"
+
+enum uplink_protocol { UPLINK_AUTO, UPLINK_311, UPLINK_5 };
+
+/* Texts live as long as the uplink. */
+struct uplink_config {
+	const char *workspace, *gateway_id; /* together the user name and the client id */
+	const char *host;
+	int port;
+	enum uplink_protocol protocol;
+	const char *password_file; /* NULL: none; read anew for each connection, mode 0600 */
+	bool tls;
+	const char *ca_file;
+	const char *cert_file, *key_file; /* NULL: none */
+	int keepalive_s;
+	int64_t connect_us;                         /* name, TCP, TLS and CONNACK together */
+	int64_t reconnect_min_us, reconnect_max_us; /* decorrelated jitter between them */
+	int64_t stable_us; /* a session that lasted so long starts the waits over */
+	int64_t status_us; /* between two reports */
+	struct window_config window;
+};
+
+enum uplink_state {
+	UPLINK_DOWN,       /* waiting to connect again */
+	UPLINK_LOOKUP,     /* of the broker's name */
+	UPLINK_CONNECTING, /* until CONNACK */
+	UPLINK_ONLINE,
+	UPLINK_STOPPING,
+};
+
+struct uplink_report {
+	enum uplink_state state;
+	char reason[32];     /* why not online: "connection_refused", "not_authorised" ...; "" */
+	char detail[160];    /* a sentence */
+	bool mqtt5;
+	int64_t since_us;    /* monotonic, of the state */
+	int64_t sessions;    /* connections made */
+	int64_t sent, resent, acked, deferred, conflicts; /* batches */
+	int64_t bytes_sent;
+	int64_t bad_acks;     /* payloads from the core that could not be read */
+	int64_t no_core;      /* PUBACKs that said: nobody is subscribed (MQTT 5) */
+	int64_t not_allowed;  /* PUBACKs that said: not authorised */
+	int64_t too_large;    /* PUBACKs that said: packet too large */
+	int64_t last_ack_us;  /* MODEL_NO_TIME before the first */
+	int64_t core_at_ms;   /* the core's time in its last acknowledgement, */
+	int64_t core_mono_us; /* and when it came; MODEL_NO_TIME before */
+	int in_flight;
+	int config_len; /* bytes of the last configuration received, -1: none */
+};
+
+struct uplink_env {
+	struct loop *loop;
+	struct clock *clock;
+	struct spool *spool;
+	int64_t verify_ms; /* certificates are never judged at an earlier time (saved, build) */
+	/* Online: what devices say next should be whole. */
+	void (*online)(void *arg);
+	/* The report's state or reason is another one. */
+	void (*changed)(void *arg);
+	/* Fills in what the uplink does not know of the gateway's report. */
+	void (*status)(void *arg, struct wire_status *status);
+	/* uplink_stop() is through. */
+	void (*stopped)(void *arg);
+	/* The spool failed; spool_error() says how. The uplink goes on and tries again. */
+	void (*spool_failed)(void *arg, int error);
+	void *arg;
+};
+
+struct uplink;
+
+/* `config` and `env` must outlive it. Returns 0 or -errno. */
+int uplink_create(const struct uplink_config *config, const struct uplink_env *env,
+		  struct uplink **ret_uplink);
+/* Closes without a word (the will speaks). NULL is accepted. */
+void uplink_destroy(struct uplink *uplink);
+
+/* Begins to connect. Returns 0 or -ENOMEM. */
+int uplink_start(struct uplink *uplink);
+/* The spool holds new batches. */
+void uplink_stored(struct uplink *uplink);
+/* The gateway's report is another one: it is sent soon. */
+void uplink_status_changed(struct uplink *uplink);
+/* Says offline, waits shortly for the broker, disconnects; then env->stopped(), possibly before this
+ * returns. */
+void uplink_stop(struct uplink *uplink);
+
+void uplink_report(const struct uplink *uplink, struct uplink_report *ret_report);
+const char *uplink_state_name(enum uplink_state state);
+
+#endif
