@@ -212,9 +212,10 @@ static int check_mqtt(struct agent_config *config)
 	int r = 0;
 
 	if (conf_int(mqtt, "tls") == 0 && !is_loopback(config->uplink.host))
-		r = conf_add_error(config->conf, mqtt, "tls",
-				   "'on', or 'off' said explicitly: the broker is not on this "
-				   "machine, and without TLS anybody on the way reads the password");
+		r = conf_add_error(
+			config->conf, mqtt, "tls",
+			"'on', or 'off' said explicitly: the broker is not on this "
+			"machine, and without TLS anybody on the way reads the password");
 	if (!r && !config->uplink.cert_file != !config->uplink.key_file)
 		r = conf_add_error(config->conf, mqtt,
 				   config->uplink.cert_file ? "key_file" : "cert_file",

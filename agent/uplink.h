@@ -45,20 +45,19 @@ enum uplink_state {
 
 struct uplink_report {
 	enum uplink_state state;
-	char reason[32];     /* why not online: "connection_refused", "not_authorised" ...; "" */
-	char detail[160];    /* a sentence */
+	char reason[32];  /* why not online: "connection_refused", "not_authorised" ...; "" */
+	char detail[160]; /* a sentence */
 	bool mqtt5;
-	int64_t since_us;    /* monotonic, of the state */
-	int64_t sessions;    /* connections made */
-	int64_t sent, resent, acked, deferred, conflicts; /* batches */
+	int64_t since_us;                      /* monotonic, of the state */
+	int64_t sessions;                      /* connections made */
+	int64_t sent, resent, acked, deferred; /* batches */
 	int64_t bytes_sent;
-	int64_t bad_acks;     /* payloads from the core that could not be read */
-	int64_t no_core;      /* PUBACKs that said: nobody is subscribed (MQTT 5) */
-	int64_t not_allowed;  /* PUBACKs that said: not authorised */
-	int64_t too_large;    /* PUBACKs that said: packet too large */
-	int64_t last_ack_us;  /* MODEL_NO_TIME before the first */
-	int64_t core_at_ms;   /* the core's time in its last acknowledgement, */
-	int64_t core_mono_us; /* and when it came; MODEL_NO_TIME before */
+	int64_t bad_acks;    /* payloads from the core that could not be read */
+	int64_t no_core;     /* PUBACKs that said: nobody is subscribed (MQTT 5) */
+	int64_t not_allowed; /* PUBACKs that said: not authorised */
+	int64_t too_large;   /* PUBACKs that said: packet too large */
+	int64_t last_ack_us; /* MODEL_NO_TIME before the first */
+	int64_t stray_acks;  /* for another session than this one: not heeded */
 	int in_flight;
 	int config_len; /* bytes of the last configuration received, -1: none */
 };
@@ -68,6 +67,8 @@ struct uplink_env {
 	struct clock *clock;
 	struct spool *spool;
 	int64_t verify_ms; /* certificates are never judged at an earlier time (saved, build) */
+	/* An acknowledgement told the core's time. */
+	void (*core_time)(void *arg, int64_t at_ms);
 	/* Online: what devices say next should be whole. */
 	void (*online)(void *arg);
 	/* The report's state or reason is another one. */

@@ -220,6 +220,16 @@ void window_deferred(struct window *window, int64_t id, int64_t retry_us, int64_
 	count(window, entry, 1);
 }
 
+void window_hurry(struct window *window, int64_t now_us)
+{
+	for (size_t i = 0; i < sizeof(window->entries) / sizeof(window->entries[0]); i++)
+		if (window->entries[i].id && !window->entries[i].deferred &&
+		    window->entries[i].attempts > 1) {
+			window->entries[i].due_us = now_us;
+			window->entries[i].attempts = 1;
+		}
+}
+
 void window_hold(struct window *window, int64_t until_us)
 {
 	if (until_us > window->hold_us)

@@ -92,6 +92,9 @@ bool window_acked(struct window *window, int64_t id);
 /* The core wants it later. Where too many are deferred it stays in flight until then. */
 void window_deferred(struct window *window, int64_t id, int64_t retry_us, int64_t now_us);
 
+/* The core is back after a silence: what was sent more than once in vain is due now. */
+void window_hurry(struct window *window, int64_t now_us);
+
 /* Nobody may send anything before (the broker says that nobody listens). */
 void window_hold(struct window *window, int64_t until_us);
 

@@ -1,0 +1,80 @@
+/* What the files of the uplink share. */
+#ifndef AGENT_UPLINK_PRIV_H
+#define AGENT_UPLINK_PRIV_H
+
+#include <mosquitto.h>
+
+#include "agent/uplink.h"
+#include "base/ids.h"
+
+#define UPLINK_TOPIC_SIZE 192
+
+/* A batch that was sent: which number it has for the core. */
+struct uplink_flight {
+	int64_t id; /* 0: free */
+	int64_t number;
+	char epoch[IDS_RANDOM_SIZE];
+};
+
+struct uplink {
+	const struct uplink_config *config;
+	const struct uplink_env *env;
+	struct uplink_report report;
+
+	/* The connection. */
+	struct mosquitto *mosq;
+	struct loop_fd watch;
+	struct loop_timer tick;    /* keepalive, deadlines, status */
+	struct loop_timer retry;   /* connect again; look whether the name is found */
+	struct loop_timer pump;    /* resends, backlog rate */
+	struct loop_timer ack_due; /* acknowledgements for the spool, grouped */
+	struct gaicb *lookup;
+	bool mqtt5;      /* what this connection speaks */
+	bool broken;     /* the handle is to be thrown away */
+	bool refused;     /* report.reason says why */
+	bool subscribed; /* the core's answers will reach us */
+	int subscribe_mid, offline_mid;
+	int unconfirmed; /* publishes without a PUBACK */
+	int64_t progress_us;
+	int64_t deadline_us; /* of connecting, of stopping */
+	int64_t wait_us;     /* the last pause before a reconnect */
+	int64_t online_us;
+	int64_t heard_us;     /* the last acknowledgement, or the beginning of the session */
+	int64_t status_at_us; /* when the next report is due */
+	char session[IDS_RANDOM_SIZE];
+	char user[2 * IDS_SIZE];
+	char topic_data[UPLINK_TOPIC_SIZE], topic_ack[UPLINK_TOPIC_SIZE];
+	char topic_link[UPLINK_TOPIC_SIZE], topic_status[UPLINK_TOPIC_SIZE];
+	char topic_config[UPLINK_TOPIC_SIZE];
+
+	/* Batches. */
+	struct window window;
+	struct uplink_flight flights[WINDOW_MAX + WINDOW_DEFERRED_MAX];
+	struct spool_batch batch; /* the one that is being sent; data in `body` */
+	struct buf body;
+	struct buf payload;
+	bool batch_ok;
+	char ack_epoch[IDS_RANDOM_SIZE]; /* not yet told to the spool */
+	struct wire_range acks[WIRE_RANGES_MAX];
+	size_t ack_count;
+};
+
+/* Publishes with QoS 1. Returns true where libmosquitto took it. */
+bool uplink_publish(struct uplink *uplink, const char *topic, const void *data, size_t len,
+		    bool retain, int *ret_mid);
+/* The spool failed: tells the owner. */
+void uplink_spool_error(struct uplink *uplink, int error);
+
+/* ---- uplink_data.c ---- */
+
+/* A connection is made: what the spool holds is sent. */
+void uplink_data_begin(struct uplink *uplink);
+/* Nothing is sent any more. */
+void uplink_data_end(struct uplink *uplink);
+/* Sends what the window lets through. */
+void uplink_data_pump(struct uplink *uplink);
+void uplink_data_ack(struct uplink *uplink, const void *payload, size_t len);
+/* Tells the spool what was acknowledged. */
+void uplink_data_settle(struct uplink *uplink);
+
+#endif
