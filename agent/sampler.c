@@ -223,6 +223,15 @@ void sampler_keyframe_all(struct sampler *sampler, int64_t now_us)
 	}
 }
 
+void sampler_forget(struct sampler *sampler)
+{
+	for (size_t i = 0; i < sampler->track_count; i++)
+		free(sampler->tracks[i]);
+	sampler->track_count = 0;
+	sampler->waiting = 0;
+	sampler->due_us = INT64_MAX;
+}
+
 /* Builds the record of a track in sampler->record. */
 static int build_record(struct sampler *sampler, struct track *track)
 {

@@ -47,6 +47,10 @@ int sampler_update(struct sampler *sampler, const struct model_update *update, i
 /* Every device's state is stated whole at the next sealing (drop, reconnect). */
 void sampler_keyframe_all(struct sampler *sampler, int64_t now_us);
 
+/* Forgets what was read, on a new time base: the sources begin anew. What waits is lost, so flush
+ * before. */
+void sampler_forget(struct sampler *sampler);
+
 /* Seals what waits. Returns 0 or an error as above. */
 int sampler_flush(struct sampler *sampler, int64_t now_us);
 

@@ -353,7 +353,7 @@ static void on_subscribe(struct mosquitto *mosq, void *arg, int mid, int count, 
 		(void)snprintf(uplink->report.reason, sizeof(uplink->report.reason),
 			       "not_authorised");
 		(void)snprintf(uplink->report.detail, sizeof(uplink->report.detail),
-			       "The broker does not let the gateway read %.120s.",
+			       "The broker does not let the gateway read %.110s.",
 			       uplink->topic_ack);
 		uplink->refused = true;
 		uplink->broken = true;

@@ -1,0 +1,245 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/daemon_priv.h"
+
+#define BATCHES_MAX 1000
+
+static enum wire_source_state wire_state(enum source_state state)
+{
+	switch (state) {
+	case SOURCE_OK:
+		return WIRE_SOURCE_OK;
+	case SOURCE_SILENT:
+		return WIRE_SOURCE_SILENT;
+	default:
+		return WIRE_SOURCE_ERROR;
+	}
+}
+
+static void fill_source(struct daemon *daemon, const struct source *source, struct wire_source *out)
+{
+	struct source_report report;
+
+	source->ops->report(source, &report);
+	(void)snprintf(out->name, sizeof(out->name), "%s", source->config->name);
+	(void)snprintf(out->kind, sizeof(out->kind), "%s", source->config->kind);
+	(void)snprintf(out->device_id, sizeof(out->device_id), "%s", source->config->device_id);
+	(void)snprintf(out->reason, sizeof(out->reason), "%s", report.reason);
+	(void)snprintf(out->detail, sizeof(out->detail), "%s", report.detail);
+	out->state = wire_state(report.state);
+	out->since_ms = daemon_wall_ms(daemon, report.since_us);
+	out->last_ok_at_ms = daemon_wall_ms(daemon, report.last_ok_us);
+}
+
+void daemon_fill_status(struct daemon *daemon, struct wire_status *status)
+{
+	struct clock *clock = &daemon->clock.clock;
+	struct spool_stats stats;
+
+	spool_stats(daemon->spool, &stats);
+	(void)snprintf(status->agent_version, sizeof(status->agent_version), "%s", FRESHET_VERSION);
+	(void)snprintf(status->board, sizeof(status->board), "%s", CONFIG_BOARD);
+	(void)snprintf(status->boot_id, sizeof(status->boot_id), "%s", clock_boot_id(clock));
+	status->uptime_s = (loop_now_us(daemon->loop) - daemon->start_us) / 1000000;
+	status->clock = clock_quality(clock);
+	if (status->clock == CLOCK_QUALITY_NONE && daemon->core_anchor_us)
+		status->clock = CLOCK_QUALITY_CORE;
+	status->spool_batches = stats.batches;
+	status->spool_bytes = stats.bytes;
+	status->spool_oldest_at_ms = stats.oldest_at_ms;
+	status->spool_dropped_total = stats.dropped_total;
+	status->spool_written_bytes_today = stats.written_bytes_today;
+	status->sent_at_ms = clock_wall_ms(clock);
+	for (size_t i = 0; i < daemon->source_count; i++)
+		fill_source(daemon, daemon->sources[i], &status->sources[i]);
+	status->source_count = daemon->source_count;
+}
+
+/* Seconds since a monotonic moment; null where there was none. */
+static void put_age(struct jw *w, const char *key, int64_t us, int64_t now_us)
+{
+	jw_key(w, key);
+	if (us == MODEL_NO_TIME)
+		jw_put_null(w);
+	else
+		jw_put_number(w, (double)((now_us - us) / 1000) / 1000);
+}
+
+void daemon_encode_source(struct jw *w, const struct source *source, int64_t now_us)
+{
+	struct source_report report;
+	char vin[MODEL_VIN_SIZE];
+
+	source->ops->report(source, &report);
+	model_vin_mask(report.vin, vin);
+	jw_text(w, "name", source->config->name);
+	jw_text(w, "kind", source->config->kind);
+	jw_text(w, "device", source->config->device);
+	jw_text(w, "device_id", source->config->device_id);
+	jw_text(w, "vin", report.vin[0] ? vin : NULL);
+	jw_text(w, "state", source_state_name(report.state));
+	jw_text(w, "reason", report.reason);
+	jw_text(w, "detail", report.detail);
+	put_age(w, "since_s", report.since_us, now_us);
+	put_age(w, "last_ok_s", report.last_ok_us, now_us);
+	jw_text(w, "adapter", report.adapter);
+	jw_text(w, "protocol", report.protocol);
+	jw_int(w, "ecus", report.ecus);
+	jw_int(w, "values", report.values);
+	jw_int(w, "requests", report.requests);
+	jw_int(w, "answers", report.answers);
+	jw_int(w, "rejected", report.rejected);
+	jw_int(w, "noise", report.noise);
+	jw_int(w, "resyncs", report.resyncs);
+	jw_int(w, "inits", report.inits);
+}
+
+static void put_uplink(struct daemon *daemon, struct jw *w)
+{
+	const int64_t now = loop_now_us(daemon->loop);
+	struct uplink_report report;
+
+	uplink_report(daemon->uplink, &report);
+	jw_key(w, "uplink");
+	jw_open_object(w);
+	jw_text(w, "host", daemon->config->uplink.host);
+	jw_int(w, "port", daemon->config->uplink.port);
+	jw_text(w, "state", uplink_state_name(report.state));
+	jw_text(w, "reason", report.reason);
+	jw_text(w, "detail", report.detail);
+	put_age(w, "since_s", report.since_us, now);
+	jw_text(w, "protocol", report.mqtt5 ? "5" : "3.1.1");
+	jw_flag(w, "tls", daemon->config->uplink.tls);
+	jw_int(w, "sessions", report.sessions);
+	jw_int(w, "sent", report.sent);
+	jw_int(w, "resent", report.resent);
+	jw_int(w, "acked", report.acked);
+	jw_int(w, "deferred", report.deferred);
+	jw_int(w, "in_flight", report.in_flight);
+	jw_int(w, "bytes_sent", report.bytes_sent);
+	jw_int(w, "bad_acks", report.bad_acks);
+	jw_int(w, "stray_acks", report.stray_acks);
+	jw_int(w, "no_core", report.no_core);
+	jw_int(w, "not_allowed", report.not_allowed);
+	jw_int(w, "too_large", report.too_large);
+	put_age(w, "last_ack_s", report.last_ack_us, now);
+	jw_key(w, "config_bytes");
+	if (report.config_len < 0)
+		jw_put_null(w);
+	else
+		jw_put_integer(w, report.config_len);
+	jw_close_object(w);
+}
+
+static void put_spool(struct daemon *daemon, struct jw *w)
+{
+	struct spool_stats stats;
+
+	spool_stats(daemon->spool, &stats);
+	jw_key(w, "spool");
+	jw_open_object(w);
+	jw_text(w, "epoch", spool_epoch(daemon->spool));
+	jw_int(w, "batches", stats.batches);
+	jw_int(w, "bytes", stats.bytes);
+	jw_time(w, "oldest_at", stats.oldest_at_ms);
+	jw_int(w, "dropped_total", stats.dropped_total);
+	jw_int(w, "written_bytes_today", stats.written_bytes_today);
+	jw_int(w, "appended", stats.appended_total);
+	jw_int(w, "acked", stats.acked_total);
+	jw_int(w, "errors", daemon->spool_errors);
+	jw_int(w, "coalesced", sampler_coalesced(daemon->sampler));
+	jw_int(w, "refused", daemon->refused);
+	jw_close_object(w);
+}
+
+static void answer_status(struct daemon *daemon, struct jw *w)
+{
+	struct clock *clock = &daemon->clock.clock;
+	const int64_t now = loop_now_us(daemon->loop);
+
+	jw_open_object(w);
+	jw_int(w, "v", 1);
+	jw_text(w, "agent_version", FRESHET_VERSION);
+	jw_text(w, "board", CONFIG_BOARD);
+	jw_int(w, "pid", getpid());
+	jw_text(w, "workspace", daemon->config->workspace);
+	jw_text(w, "gateway_id", daemon->config->gateway_id);
+	jw_text(w, "boot_id", clock_boot_id(clock));
+	jw_int(w, "uptime_s", (now - daemon->start_us) / 1000000);
+	jw_text(w, "clock", clock_quality_name(clock_quality(clock)));
+	put_uplink(daemon, w);
+	put_spool(daemon, w);
+	jw_key(w, "sources");
+	jw_open_array(w);
+	for (size_t i = 0; i < daemon->source_count; i++) {
+		jw_open_object(w);
+		daemon_encode_source(w, daemon->sources[i], now);
+		jw_close_object(w);
+	}
+	jw_close_array(w);
+	jw_close_object(w);
+}
+
+static int put_batch(void *arg, const struct spool_batch *batch)
+{
+	struct jw *w = arg;
+
+	jw_open_object(w);
+	jw_int(w, "id", batch->id);
+	jw_text(w, "epoch", batch->epoch);
+	jw_int(w, "batch", batch->number);
+	jw_text(w, "class", wire_class_name(batch->class));
+	jw_int(w, "records", batch->count);
+	jw_int(w, "bytes", (int64_t)batch->len);
+	jw_text(w, "digest", batch->digest);
+	jw_text(w, "boot_id", batch->boot.id);
+	jw_int(w, "first_mono_us", batch->first_mono_us);
+	jw_int(w, "last_mono_us", batch->last_mono_us);
+	jw_close_object(w);
+	return 0;
+}
+
+int daemon_encode_batches(struct jw *w, struct spool *spool, int64_t after, int limit)
+{
+	int r;
+
+	jw_open_array(w);
+	r = spool_peek(spool, SPOOL_OLDEST_FIRST, after, limit, put_batch, w);
+	jw_close_array(w);
+	return r;
+}
+
+static void answer_batches(struct daemon *daemon, struct jw *w, int64_t after)
+{
+	struct spool_stats stats;
+
+	spool_stats(daemon->spool, &stats);
+	jw_open_object(w);
+	jw_int(w, "batches", stats.batches);
+	jw_int(w, "bytes", stats.bytes);
+	jw_key(w, "items");
+	if (daemon_encode_batches(w, daemon->spool, after, BATCHES_MAX) < 0)
+		jw_text(w, "error", spool_error(daemon->spool));
+	jw_close_object(w);
+}
+
+void daemon_answer(void *arg, const char *request, struct buf *out)
+{
+	static const char list[] = "spool ls ";
+	struct daemon *daemon = arg;
+	struct jw w;
+
+	jw_init(&w, out);
+	if (strcmp(request, "status") == 0) {
+		answer_status(daemon, &w);
+	} else if (strncmp(request, list, sizeof(list) - 1) == 0) {
+		answer_batches(daemon, &w, strtoll(request + sizeof(list) - 1, NULL, 10));
+	} else {
+		jw_open_object(&w);
+		jw_text(&w, "error", "unknown request");
+		jw_close_object(&w);
+	}
+}
