@@ -8,9 +8,11 @@
 
 #include "base/ids.h"
 
-#define MIB (INT64_C(1024) * 1024)
+#define KIB INT64_C(1024)
+#define MIB (KIB * KIB)
 #define MINUTE_MS INT64_C(60000)
-#define DAY_MS (24 * 60 * MINUTE_MS)
+#define HOUR_MS (60 * MINUTE_MS)
+#define DAY_MS (24 * HOUR_MS)
 
 /* The order of clock_trust, log_level and uplink_tls is that of the words here. */
 static const struct conf_key agent_keys[] = {
@@ -42,14 +44,14 @@ static const struct conf_key mqtt_keys[] = {
 	{"window", CONF_INT, "8", 1, WINDOW_MAX, NULL, "1 to 256 batches without acknowledgement"},
 	{"window_bytes", CONF_SIZE, "4 MiB", 65536, 64 * MIB, NULL, "64 KiB to 64 MiB"},
 	{"resend", CONF_DURATION, "10 s", 500, 10 * MINUTE_MS, NULL, "500 ms to 10 min"},
-	{"resend_max", CONF_DURATION, "30 s", 500, 60 * MINUTE_MS, NULL, "500 ms to 1 h"},
+	{"resend_max", CONF_DURATION, "30 s", 500, HOUR_MS, NULL, "500 ms to 1 h"},
 	{"backlog_rate", CONF_SIZE, "1 MiB", 0, 1024 * MIB, NULL,
 	 "bytes a second of what has piled up; 0: no limit"},
-	{"reconnect_min", CONF_DURATION, "1 s", 100, 60 * MINUTE_MS, NULL, "100 ms to 1 h"},
-	{"reconnect_max", CONF_DURATION, "2 min", 100, 60 * MINUTE_MS, NULL, "100 ms to 1 h"},
-	{"stable_after", CONF_DURATION, "1 min", 0, 60 * MINUTE_MS, NULL,
+	{"reconnect_min", CONF_DURATION, "1 s", 100, HOUR_MS, NULL, "100 ms to 1 h"},
+	{"reconnect_max", CONF_DURATION, "2 min", 100, HOUR_MS, NULL, "100 ms to 1 h"},
+	{"stable_after", CONF_DURATION, "1 min", 0, HOUR_MS, NULL,
 	 "how long a session lasts before the next reconnect is quick again"},
-	{"status_interval", CONF_DURATION, "1 min", 1000, 60 * MINUTE_MS, NULL, "1 s to 1 h"},
+	{"status_interval", CONF_DURATION, "1 min", 1000, HOUR_MS, NULL, "1 s to 1 h"},
 	{.name = NULL},
 };
 static const struct conf_key spool_keys[] = {
@@ -59,7 +61,7 @@ static const struct conf_key spool_keys[] = {
 };
 static const struct conf_key batch_keys[] = {
 	{"max_records", CONF_INT, "100", 1, WIRE_RECORDS_MAX, NULL, "1 to 1000 records"},
-	{"max_bytes", CONF_SIZE, "64 KiB", 1024, 512 * 1024, NULL, "1 KiB to 512 KiB"},
+	{"max_bytes", CONF_SIZE, "64 KiB", 1024, 512 * KIB, NULL, "1 KiB to 512 KiB"},
 	{"max_age", CONF_DURATION, "100 ms", 0, 60000, NULL,
 	 "0 to 1 min, and shorter than every period"},
 	{"heartbeat", CONF_DURATION, "10 s", 100, DAY_MS, NULL,

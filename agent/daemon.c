@@ -161,7 +161,7 @@ static int on_batches(void *arg, const struct spool_put *puts, size_t count)
 		log_notice("spool works again");
 	daemon->spool_failing = false;
 	if (daemon->uplink)
-		uplink_stored(daemon->uplink);
+		uplink_stored(daemon->uplink, count);
 	return 0;
 }
 

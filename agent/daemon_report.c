@@ -65,7 +65,7 @@ static void put_age(struct jw *w, const char *key, int64_t us, int64_t now_us)
 	if (us == MODEL_NO_TIME)
 		jw_put_null(w);
 	else
-		jw_put_number(w, (double)((now_us - us) / 1000) / 1000);
+		jw_put_number(w, (double)(now_us - us) / 1e6);
 }
 
 void daemon_encode_source(struct jw *w, const struct source *source, int64_t now_us)

@@ -323,7 +323,7 @@ static int spool_verify(const struct agent_config *config, const struct options 
 	struct spool_stats after;
 	struct clock_system clock;
 	struct spool *spool;
-	int64_t unreadable;
+	int64_t unreadable = 0;
 	const int lock = daemon_lock(config);
 	int r;
 

@@ -1,26 +1,24 @@
 #include "agent/tls.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 int64_t tls_build_ms(void)
 {
-	/* "Nov 20 2026" of the compiler, or of SOURCE_DATE_EPOCH where the build sets it. */
+	/* "Nov  5 2026", as the compiler writes it. */
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	static const char date[] = __DATE__;
+	const char month[4] = {date[0], date[1], date[2], '\0'};
+	const char *at = strstr(months, month);
 	struct tm tm = {0};
-	char month[4] = "";
-	const char *at;
 
-	if (sscanf(date, "%3s %d %d", month, &tm.tm_mday, &tm.tm_year) != 3)
-		return 0;
-	at = strstr(months, month);
 	if (!at)
 		return 0;
 	tm.tm_mon = (int)((at - months) / 3);
-	tm.tm_year -= 1900;
+	tm.tm_mday = (int)strtol(date + 4, NULL, 10);
+	tm.tm_year = (int)strtol(date + 7, NULL, 10) - 1900;
 	return (int64_t)timegm(&tm) * 1000;
 }
 

@@ -23,7 +23,7 @@
 #define PASSWORD_MAX 512
 #define LIBRARY_INFLIGHT 20
 #define READS_MAX 1000
-#define CONFIG_BYTES_MAX (256 * 1024)
+#define CONFIG_BYTES_MAX ((size_t)256 * 1024)
 
 static void on_socket(struct loop_fd *watch, unsigned events);
 static void on_tick(struct loop_timer *timer);

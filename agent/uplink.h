@@ -92,8 +92,8 @@ void uplink_destroy(struct uplink *uplink);
 
 /* Begins to connect. Returns 0 or -ENOMEM. */
 int uplink_start(struct uplink *uplink);
-/* The spool holds new batches. */
-void uplink_stored(struct uplink *uplink);
+/* The spool holds `count` new batches. */
+void uplink_stored(struct uplink *uplink, size_t count);
 /* The gateway's report is another one: it is sent soon. */
 void uplink_status_changed(struct uplink *uplink);
 /* Says offline, waits shortly for the broker, disconnects; then env->stopped(), possibly before this

@@ -55,7 +55,7 @@ void uplink_data_end(struct uplink *uplink)
 	memset(uplink->flights, 0, sizeof(uplink->flights));
 }
 
-void uplink_stored(struct uplink *uplink)
+void uplink_stored(struct uplink *uplink, size_t count)
 {
 	int64_t newest;
 	int r;
@@ -67,7 +67,7 @@ void uplink_stored(struct uplink *uplink)
 		uplink_spool_error(uplink, r);
 		return;
 	}
-	window_stored(&uplink->window, newest);
+	window_stored(&uplink->window, newest, (int64_t)count);
 	uplink_data_pump(uplink);
 }
 
@@ -297,17 +297,17 @@ static void take_deferred(struct uplink *uplink, const struct wire_ack *ack)
 
 static void take_asked(struct uplink *uplink, const struct wire_ack *ack)
 {
-	bool stated = false;
+	size_t stated = 0;
 
 	for (size_t i = 0; i < ack->ask_count; i++) {
 		const int r = spool_tell_end(uplink->env->spool, ack->ask[i]);
 
 		if (r < 0)
 			uplink_spool_error(uplink, r);
-		stated = stated || r > 0;
+		stated += r > 0;
 	}
 	if (stated)
-		uplink_stored(uplink);
+		uplink_stored(uplink, stated);
 }
 
 void uplink_data_ack(struct uplink *uplink, const void *payload, size_t len)

@@ -41,18 +41,22 @@ void window_connected(struct window *window, int64_t newest, int64_t now_us)
 	window->newest = newest;
 	window->live = newest;
 	window->mark = newest;
+	window->behind = 0;
 	window->backlog = 0;
 	window->credit = 0;
 	window->credit_us = now_us - CREDIT_MAX_US;
 	window->hold_us = 0;
 }
 
-void window_stored(struct window *window, int64_t newest)
+void window_stored(struct window *window, int64_t newest, int64_t count)
 {
-	if (newest > window->newest)
-		window->newest = newest;
+	if (newest <= window->newest)
+		return;
+	window->newest = newest;
+	window->behind += count;
 	/* The link cannot follow: what has piled up is a backlog, the next batch is live again. */
-	if (window->newest - window->live > WINDOW_LIVE_LAG_MAX) {
+	if (window->behind > WINDOW_LIVE_LAG_MAX) {
+		window->behind = 0;
 		window->mark = window->newest;
 		window->live = window->newest;
 	}
@@ -164,8 +168,11 @@ void window_sent(struct window *window, int64_t id, int64_t bytes, enum window_l
 	const bool again = entry != NULL;
 
 	/* Cursors first: a batch may be re-sent by NEXT after live data became backlog. */
-	if (lane == WINDOW_LIVE && id > window->live)
+	if (lane == WINDOW_LIVE && id > window->live) {
 		window->live = id;
+		if (window->behind > 0)
+			window->behind--;
+	}
 	if (lane == WINDOW_BACKLOG && id > window->backlog && id <= window->mark)
 		window->backlog = id;
 	if (!again)
@@ -189,12 +196,14 @@ void window_sent(struct window *window, int64_t id, int64_t bytes, enum window_l
 
 void window_missing(struct window *window, const struct window_choice *choice)
 {
-	if (choice->what == WINDOW_AGAIN)
+	if (choice->what == WINDOW_AGAIN) {
 		(void)window_acked(window, choice->id);
-	else if (choice->lane == WINDOW_LIVE)
+	} else if (choice->lane == WINDOW_LIVE) {
 		window->live = choice->last;
-	else
+		window->behind = 0;
+	} else {
 		window->backlog = choice->last;
+	}
 }
 
 bool window_acked(struct window *window, int64_t id)

@@ -49,6 +49,7 @@ struct window {
 	int64_t newest;  /* youngest id known to be in the spool */
 	int64_t live;    /* cursor: live ids up to here have been sent */
 	int64_t backlog; /* cursor: backlog ids up to here have been sent */
+	int64_t behind;  /* live batches not yet sent */
 	int64_t mark;    /* ids above are live, up to it backlog */
 	int64_t credit;  /* bytes of backlog that may go now */
 	int64_t credit_us;
@@ -61,8 +62,8 @@ void window_init(struct window *window, const struct window_config *config, uint
 /* A connection is made: all that the spool holds, up to `newest`, is backlog. */
 void window_connected(struct window *window, int64_t newest, int64_t now_us);
 
-/* The spool holds batches up to `newest`. */
-void window_stored(struct window *window, int64_t newest);
+/* The spool holds batches up to `newest`, `count` more than before. */
+void window_stored(struct window *window, int64_t newest, int64_t count);
 
 enum window_what {
 	WINDOW_NOTHING, /* wait for an acknowledgement, a new batch, or window_due() */

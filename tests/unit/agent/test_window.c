@@ -46,7 +46,7 @@ static void live_batches_go_before_the_backlog(void **state)
 	(void)state;
 	window_connected(&window, 100, 0);
 	assert_int_equal(send_one(0, 10), 1);
-	window_stored(&window, 101);
+	window_stored(&window, 101, 1);
 	assert_int_equal(send_one(0, 10), 101);
 	assert_int_equal(send_one(0, 10), 2);
 }
@@ -60,10 +60,10 @@ static void the_backlog_leaves_room_for_live_batches(void **state)
 	for (int i = 1; i <= 6; i++)
 		assert_int_equal(send_one(0, 10), i);
 	assert_int_equal(send_one(0, 10), 0);
-	window_stored(&window, 102);
+	window_stored(&window, 102, 1);
 	assert_int_equal(send_one(0, 10), 101);
 	assert_int_equal(send_one(0, 10), 102);
-	window_stored(&window, 103);
+	window_stored(&window, 103, 1);
 	id = send_one(0, 10);
 	assert_int_equal(id, 0); /* the window is full */
 	assert_true(window_acked(&window, 101));
@@ -185,8 +185,8 @@ static void live_data_that_cannot_follow_becomes_backlog(void **state)
 {
 	(void)state;
 	window_connected(&window, 0, 0);
-	window_stored(&window, WINDOW_LIVE_LAG_MAX + 1);
-	window_stored(&window, WINDOW_LIVE_LAG_MAX + 2);
+	window_stored(&window, WINDOW_LIVE_LAG_MAX + 1, WINDOW_LIVE_LAG_MAX + 1);
+	window_stored(&window, WINDOW_LIVE_LAG_MAX + 2, 1);
 	assert_int_equal(send_one(0, 10), WINDOW_LIVE_LAG_MAX + 2);
 	assert_int_equal(send_one(0, 10), 1);
 }
@@ -198,6 +198,28 @@ static void nothing_is_sent_while_nobody_listens(void **state)
 	window_hold(&window, 5 * SECOND);
 	assert_int_equal(send_one(SECOND, 10), 0);
 	assert_int_equal(window_due(&window, SECOND), 5 * SECOND);
+}
+
+static void ids_may_leap_between_epochs(void **state)
+{
+	(void)state;
+	window_connected(&window, 0, 0);
+	window_stored(&window, INT64_C(1) << 40, 1);
+	assert_int_equal(window_choose(&window, 0).lane, WINDOW_LIVE);
+}
+
+static void the_core_is_back_and_what_waited_goes_at_once(void **state)
+{
+	int64_t due;
+
+	(void)state;
+	window_connected(&window, 1, 0);
+	assert_int_equal(send_one(0, 10), 1);
+	due = window_due(&window, 0);
+	assert_int_equal(send_one(due, 10), 1);
+	assert_int_equal(send_one(due + 1, 10), 0);
+	window_hurry(&window, due + 1);
+	assert_int_equal(send_one(due + 1, 10), 1);
 }
 
 int suite_agent_window(void)
@@ -214,6 +236,8 @@ int suite_agent_window(void)
 		cmocka_unit_test_setup(too_many_deferred_batches_stay_in_the_window, setup),
 		cmocka_unit_test_setup(the_backlog_keeps_its_rate, setup),
 		cmocka_unit_test_setup(live_data_that_cannot_follow_becomes_backlog, setup),
+		cmocka_unit_test_setup(ids_may_leap_between_epochs, setup),
+		cmocka_unit_test_setup(the_core_is_back_and_what_waited_goes_at_once, setup),
 		cmocka_unit_test_setup(nothing_is_sent_while_nobody_listens, setup),
 	};
 
