@@ -51,7 +51,7 @@ static const struct conf_key mqtt_keys[] = {
 	 "how long an acknowledgement is awaited at first"},
 	{"resend_max", CONF_DURATION, "30 s", 500, HOUR_MS, NULL,
 	 "the longest wait for an acknowledgement"},
-	{"backlog_rate", CONF_SIZE, "1 MiB", 0, KIB * MIB, NULL,
+	{"backlog_rate", CONF_SIZE, "1 MiB", 0, KIB *MIB, NULL,
 	 "bytes a second of what has piled up, 0 for no limit"},
 	{"reconnect_min", CONF_DURATION, "1 s", 100, HOUR_MS, NULL,
 	 "the shortest pause before a reconnect"},
@@ -64,7 +64,7 @@ static const struct conf_key mqtt_keys[] = {
 	{.name = NULL},
 };
 static const struct conf_key spool_keys[] = {
-	{"max_bytes", CONF_SIZE, "256 MiB", MIB, KIB * KIB * MIB, NULL,
+	{"max_bytes", CONF_SIZE, "256 MiB", MIB, KIB *KIB *MIB, NULL,
 	 "how much the spool may hold"},
 	{"max_age", CONF_DURATION, "0", 0, 3650 * DAY_MS, NULL,
 	 "how old a batch may get, 0 for no limit"},

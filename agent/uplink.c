@@ -150,6 +150,8 @@ static void lose(struct uplink *uplink, const char *reason, const char *detail)
 /* After every call into libmosquitto: is there still a connection, does it want to write? */
 static void after(struct uplink *uplink, int rc)
 {
+	const int error = errno; /* what MOSQ_ERR_ERRNO speaks of */
+	const char *why;
 	char detail[160];
 	int fd;
 
@@ -172,10 +174,10 @@ static void after(struct uplink *uplink, int rc)
 		lose(uplink, uplink->report.reason, detail);
 		return;
 	}
-	(void)snprintf(detail, sizeof(detail), "The connection to the broker is gone: %s.",
-		       rc == MOSQ_ERR_ERRNO ? strerror(errno)
-		       : rc                 ? mosquitto_strerror(rc)
-					    : "closed");
+	why = rc == MOSQ_ERR_ERRNO ? strerror(error) : rc ? mosquitto_strerror(rc) : "closed";
+	/* libmosquitto's sentences bring their own full stop. */
+	(void)snprintf(detail, sizeof(detail), "The connection to the broker is gone: %.*s.",
+		       (int)strcspn(why, "."), why);
 	lose(uplink,
 	     uplink->report.state == UPLINK_CONNECTING ? "connection_refused" : "connection_lost",
 	     detail);
