@@ -1,0 +1,142 @@
+"""Programs as children that cannot outlive the test."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Failure(AssertionError):
+    """What was waited for did not come, or a program ended by itself."""
+
+
+def wait_until(condition, deadline_s, what=None, alive=(), step_s=0.02):
+    """Returns condition()'s first true value; a Failure after `deadline_s`, or as soon as one of
+    the programs in `alive` is gone."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        for program in alive:
+            program.check_alive()
+        if time.monotonic() > end:
+            raise Failure(f"not within {deadline_s} s: {what or describe(condition)}")
+        time.sleep(step_s)
+
+
+def describe(condition):
+    return (condition.__doc__ or condition.__name__).strip()
+
+
+def free_port():
+    """A port that was free a moment ago; who finds it taken asks for another one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listening(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+def _die_with_parent(parent):
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Program:
+    """One program of the depot; its output goes to one log over all its starts."""
+
+    def __init__(self, name, argv, folder):
+        self.name = name
+        self.argv = [str(word) for word in argv]
+        self.log_path = os.path.join(folder, f"{name}.log")
+        self.child = None
+
+    def start(self):
+        assert not self.running(), f"{self.name} runs already"
+        parent = os.getpid()
+        with open(self.log_path, "ab") as log:
+            self.child = subprocess.Popen(
+                self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                preexec_fn=lambda: _die_with_parent(parent))
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def running(self):
+        return self.child is not None and self.child.poll() is None
+
+    def check_alive(self):
+        if not self.running():
+            status = self.child.returncode if self.child else "never started"
+            raise Failure(f"{self.name} is not running (status {status})")
+
+    def stop(self, deadline_s=15):
+        """SIGTERM; returns the exit status, a Failure where it does not end."""
+        if not self.running():
+            return self.child.returncode if self.child else None
+        self.child.terminate()
+        try:
+            return self.child.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failure(f"{self.name} did not end within {deadline_s} s of SIGTERM") from None
+
+    def kill(self):
+        """kill -9."""
+        if self.child and self.child.poll() is None:
+            self.child.kill()
+            self.child.wait()
+
+    def log(self):
+        try:
+            with open(self.log_path, encoding="utf-8", errors="replace") as log:
+                return log.read()
+        except FileNotFoundError:
+            return ""
+
+    def memory_kib(self):
+        """Resident and proportional set size."""
+        with open(f"/proc/{self.pid}/smaps_rollup", encoding="ascii") as table:
+            rows = dict(line.split(":", 1) for line in table if ":" in line and "-" not in line[:9])
+        return int(rows["Rss"].split()[0]), int(rows["Pss"].split()[0])
+
+    def cpu_s(self):
+        """Processor time used so far."""
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def run(argv, deadline_s=30, check=True):
+    """A command to its end; its stdout. A Failure with both outputs where it fails."""
+    argv = [str(word) for word in argv]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=deadline_s, check=False)
+    if check and done.returncode != 0:
+        raise Failure(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout if check else done
+
+
+def print_logs(programs, limit=12000, out=sys.stderr):
+    """The end of each log."""
+    for program in programs:
+        text = program.log()
+        cut = text[-limit:]
+        print(f"---- {program.name} ({program.log_path}"
+              f"{', its end' if len(cut) < len(text) else ''}) ----", file=out)
+        print(cut.rstrip(), file=out)

@@ -1,0 +1,90 @@
+"""What the databases and the journal say, read from outside with SQLite alone."""
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+
+import zstandard
+
+ODOMETER_ANSWER = "41A6"
+EPOCH_SHIFT = 40  # a spool's batch id is epoch.seq * 2^40 + number
+
+
+def _open(path):
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+
+
+def unpack(packing, body):
+    return zstandard.ZstdDecompressor().decompress(body, 8 << 20) if packing else body
+
+
+class Spool:
+    """An agent's spool file."""
+
+    def __init__(self, path):
+        with _open(path) as db:
+            self.epochs = dict(db.execute("SELECT seq, id FROM epoch"))
+            self.next = dict(db.execute("SELECT id, next FROM epoch"))
+            self.held = [(self.epochs[id_ >> EPOCH_SHIFT], id_ & ((1 << EPOCH_SHIFT) - 1))
+                         for (id_,) in db.execute("SELECT id FROM batch")]
+        db.close()
+
+
+class CoreHistory:
+    """The core's database."""
+
+    def __init__(self, path):
+        db = _open(path)
+        self.batches = db.execute(
+            "SELECT g.name, e.name, b.number, b.packing, b.body FROM batch b"
+            " JOIN gateway g ON g.id = b.gateway_id JOIN epoch e ON e.id = b.epoch_id").fetchall()
+        self.gaps = db.execute(
+            "SELECT g.name, e.name, p.first, p.last, p.possible FROM gap p"
+            " JOIN gateway g ON g.id = p.gateway_id JOIN epoch e ON e.id = p.epoch_id"
+            " WHERE p.recovered_at IS NULL").fetchall()
+        self.outcomes = dict(db.execute("SELECT outcome, sum(count) FROM outcome GROUP BY outcome"))
+        db.close()
+
+    def records(self):
+        for gateway, epoch, number, packing, body in self.batches:
+            for record in json.loads(unpack(packing, body)):
+                yield gateway, epoch, number, record
+
+
+def trace(gateway, spool, history):
+    """The events of tests/model/check_trace.py."""
+    for epoch, following in spool.next.items():
+        if following > 1:
+            yield {"ev": "made", "gateway": gateway, "epoch": epoch, "ranges": [[1, following - 1]]}
+    for epoch, number in spool.held:
+        yield {"ev": "held", "gateway": gateway, "epoch": epoch, "batch": number}
+    for of, epoch, number, _, _ in history.batches:
+        yield {"ev": "committed", "gateway": of, "epoch": epoch, "batch": number}
+    for of, epoch, first, last, possible in history.gaps:
+        if possible:
+            yield {"ev": "gap", "gateway": of, "epoch": epoch, "possible": True, "from": first}
+        else:
+            yield {"ev": "gap", "gateway": of, "epoch": epoch, "ranges": [[first, last]]}
+
+
+def served_odometers(journal):
+    """{vehicle: Counter of tenths of a km} that the simulator answered."""
+    served = defaultdict(Counter)
+    for line in journal:
+        if line["answer"].startswith(ODOMETER_ANSWER):
+            served[line["vehicle"]][int(line["answer"][4:12], 16)] += 1
+    return served
+
+
+def kept_odometers(history):
+    """(readings, restated): {vehicle: Counter of tenths of a km}; a keyframe or heartbeat that
+    states an earlier reading again gives its age and is counted apart."""
+    readings, restated = defaultdict(Counter), defaultdict(Counter)
+    for _, _, _, record in history.records():
+        value = record.get("vehicle_state", {}).get("odometer_km")
+        if record.get("kind") != "update" or value is None:
+            continue
+        aged = record.get("age_ms", {}).get("vehicle_state.odometer_km", 0) > 0
+        vehicle = record["device_id"].removesuffix("-obd")
+        (restated if aged else readings)[vehicle][round(value * 10)] += 1
+    return readings, restated
