@@ -171,6 +171,8 @@ class Agent(Program):
     def status(self):
         """`freshet-agent status --json`, None while the daemon does not answer."""
         done = run([self.exe, "status", "--json", "-c", self.conf], 10, check=False)
+        if done.returncode == 2:
+            raise Failure(done.stderr)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
     def status_text(self):
