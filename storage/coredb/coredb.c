@@ -221,6 +221,15 @@ int coredb_begin(struct coredb *db, bool *ret_foreign)
 	return 0;
 }
 
+int coredb_begin_aside(struct coredb *db)
+{
+	db->error[0] = '\0';
+	db->first_event = db->expected_event;
+	db->next_event = db->expected_event;
+	db->write = db->last_write;
+	return sql_begin(db->sql);
+}
+
 int coredb_commit(struct coredb *db)
 {
 	int r = 0;

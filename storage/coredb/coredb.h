@@ -40,6 +40,8 @@ int coredb_migrate(const char *url, bool check_only, int *ret_pending, char *err
  * somebody else has changed something since this connection's last transaction: caches must go.
  * -ESTALE: the lease was taken by another owner (only after coredb_lease_take()). */
 int coredb_begin(struct coredb *db, bool *ret_foreign);
+/* A write transaction for what no cache holds (auth.h): it takes no number, so nobody's cache goes. */
+int coredb_begin_aside(struct coredb *db);
 /* Commits; on failure everything is rolled back and no event number was used. */
 int coredb_commit(struct coredb *db);
 void coredb_rollback(struct coredb *db);
