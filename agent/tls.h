@@ -10,7 +10,16 @@
 /* When the program was built, ms UTC: no clock is earlier. */
 int64_t tls_build_ms(void);
 
-/* A client context that judges certificates at `at_ms`. Free with SSL_CTX_free(). 0 or -ENOMEM. */
-int tls_context(int64_t at_ms, SSL_CTX **ret_context);
+/* Who is trusted, who we are, and whom we expect. */
+struct tls_peer {
+	const char *host;    /* the name or address that the peer's certificate must bear */
+	const char *ca_file; /* PEM */
+	const char *cert_file, *key_file; /* PEM; NULL: none */
+	int64_t at_ms;                    /* certificates are judged at this time, ms UTC */
+};
+
+/* A client context that verifies chain, host and time itself, whatever the library on top of it does.
+ * Free with SSL_CTX_free(). Returns 0, -ENOMEM, or -EINVAL where a file cannot be used. */
+int tls_context(const struct tls_peer *peer, SSL_CTX **ret_context);
 
 #endif

@@ -53,13 +53,15 @@ static void set_state(struct uplink *uplink, enum uplink_state state, const char
 	struct uplink_report *report = &uplink->report;
 	const bool other = report->state != state || strcmp(report->reason, reason) != 0;
 
-	(void)snprintf(report->detail, sizeof(report->detail), "%s", detail);
+	if (detail != report->detail)
+		(void)snprintf(report->detail, sizeof(report->detail), "%s", detail);
 	if (!other)
 		return;
 	if (report->state != state)
 		report->since_us = now_us(uplink);
 	report->state = state;
-	(void)snprintf(report->reason, sizeof(report->reason), "%s", reason);
+	if (reason != report->reason)
+		(void)snprintf(report->reason, sizeof(report->reason), "%s", reason);
 	uplink->env->changed(uplink->env->arg);
 }
 
@@ -93,6 +95,7 @@ static void drop_connection(struct uplink *uplink)
 	uplink->mosq = NULL;
 	uplink->broken = false;
 	uplink->refused = false;
+	uplink->said[0] = '\0';
 	uplink->subscribed = false;
 	uplink->unconfirmed = 0;
 	uplink->report.in_flight = 0;
@@ -152,6 +155,7 @@ static void after(struct uplink *uplink, int rc)
 {
 	const int error = errno; /* what MOSQ_ERR_ERRNO speaks of */
 	const char *why;
+	char reason[32];
 	char detail[160];
 	int fd;
 
@@ -170,11 +174,14 @@ static void after(struct uplink *uplink, int rc)
 			return;
 	}
 	if (uplink->refused) {
-		(void)snprintf(detail, sizeof(detail), "%s", uplink->report.detail);
-		lose(uplink, uplink->report.reason, detail);
+		memcpy(reason, uplink->report.reason, sizeof(reason));
+		memcpy(detail, uplink->report.detail, sizeof(detail));
+		lose(uplink, reason, detail);
 		return;
 	}
 	why = rc == MOSQ_ERR_ERRNO ? strerror(error) : rc ? mosquitto_strerror(rc) : "closed";
+	if (uplink->said[0])
+		why = uplink->said;
 	/* libmosquitto's sentences bring their own full stop. */
 	(void)snprintf(detail, sizeof(detail), "The connection to the broker is gone: %.*s.",
 		       (int)strcspn(why, "."), why);
@@ -226,20 +233,25 @@ static int use_password(struct uplink *uplink)
 static int use_tls(struct uplink *uplink)
 {
 	const struct uplink_config *config = uplink->config;
-	int64_t at_ms = clock_wall_ms(uplink->env->clock);
+	struct tls_peer peer = {
+		.host = config->host,
+		.ca_file = config->ca_file,
+		.cert_file = config->cert_file,
+		.key_file = config->key_file,
+		.at_ms = clock_wall_ms(uplink->env->clock),
+	};
 	SSL_CTX *context;
 	int r;
 
-	if (at_ms < uplink->env->verify_ms)
-		at_ms = uplink->env->verify_ms;
-	r = tls_context(at_ms, &context);
+	if (peer.at_ms < uplink->env->verify_ms)
+		peer.at_ms = uplink->env->verify_ms;
+	r = tls_context(&peer, &context);
 	if (r)
 		return r;
-	/* libmosquitto takes a reference of its own. */
+	/* The context verifies all by itself; libmosquitto takes a reference of its own. With its
+	 * "defaults" on top, its own verification refuses contexts that it has not made. */
 	if (mosquitto_void_option(uplink->mosq, MOSQ_OPT_SSL_CTX, context) ||
-	    mosquitto_int_option(uplink->mosq, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 1) ||
-	    mosquitto_tls_set(uplink->mosq, config->ca_file, NULL, config->cert_file,
-			      config->key_file, NULL))
+	    mosquitto_int_option(uplink->mosq, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0))
 		r = -EINVAL;
 	SSL_CTX_free(context);
 	return r;
@@ -414,6 +426,16 @@ static void on_disconnect(struct mosquitto *mosq, void *arg, int code,
 	uplink->broken = true;
 }
 
+/* What the library says of an error, TLS above all, is better than its codes. */
+static void on_log(struct mosquitto *mosq, void *arg, int level, const char *text)
+{
+	struct uplink *uplink = arg;
+
+	(void)mosq;
+	if (level == MOSQ_LOG_ERR || level == MOSQ_LOG_WARNING)
+		(void)snprintf(uplink->said, sizeof(uplink->said), "%s", text);
+}
+
 /* ---- connecting ---- */
 
 static struct mosquitto *make_handle(struct uplink *uplink)
@@ -422,6 +444,7 @@ static struct mosquitto *make_handle(struct uplink *uplink)
 
 	if (!mosq)
 		return NULL;
+	mosquitto_log_callback_set(mosq, on_log);
 	mosquitto_connect_v5_callback_set(mosq, on_connect);
 	mosquitto_disconnect_v5_callback_set(mosq, on_disconnect);
 	mosquitto_subscribe_callback_set(mosq, on_subscribe);

@@ -31,6 +31,7 @@ struct uplink {
 	struct gaicb *lookup;
 	bool mqtt5;      /* what this connection speaks */
 	bool broken;     /* the handle is to be thrown away */
+	char said[120];  /* by the library, of the last error */
 	bool refused;    /* report.reason says why */
 	bool subscribed; /* the core's answers will reach us */
 	int subscribe_mid, offline_mid;
