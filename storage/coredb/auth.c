@@ -29,8 +29,7 @@ static void hash_secret(const char *secret, char out[static COREDB_HASH_SIZE])
 }
 
 #define TOKEN_COLUMNS                                                                              \
-	"SELECT t.id, t.name, t.roles, t.workspaces, t.created_at, t.expires_at, t.revoked_at"     \
-	" FROM api_token t"
+	"SELECT t.id, t.name, t.roles, t.workspaces, t.created_at, t.expires_at, t.revoked_at"
 
 static void read_token(struct sql_stmt *stmt, struct coredb_token *row)
 {
@@ -93,8 +92,9 @@ int coredb_token_check(struct coredb *db, const char *secret, int64_t now_ms,
 	struct sql_stmt *stmt;
 
 	hash_secret(secret, hash);
-	stmt = coredb_stmt(db, TOKEN_COLUMNS " WHERE t.hash = $1 AND t.revoked_at IS NULL"
-					     " AND (t.expires_at IS NULL OR t.expires_at > $2)");
+	stmt = coredb_stmt(db, TOKEN_COLUMNS
+			   " FROM api_token t WHERE t.hash = $1 AND t.revoked_at IS NULL"
+			   " AND (t.expires_at IS NULL OR t.expires_at > $2)");
 	sql_bind_text(stmt, 1, hash);
 	sql_bind_int(stmt, 2, now_ms);
 	return one_token(stmt, ret);
@@ -102,7 +102,7 @@ int coredb_token_check(struct coredb *db, const char *secret, int64_t now_ms,
 
 int coredb_token_get(struct coredb *db, int64_t id, struct coredb_token *ret)
 {
-	struct sql_stmt *stmt = coredb_stmt(db, TOKEN_COLUMNS " WHERE t.id = $1");
+	struct sql_stmt *stmt = coredb_stmt(db, TOKEN_COLUMNS " FROM api_token t WHERE t.id = $1");
 
 	sql_bind_int(stmt, 1, id);
 	return one_token(stmt, ret);
@@ -124,7 +124,7 @@ int coredb_token_revoke(struct coredb *db, const char *name, int64_t now_ms)
 
 int coredb_token_each(struct coredb *db, coredb_token_fn *fn, void *arg)
 {
-	struct sql_stmt *stmt = coredb_stmt(db, TOKEN_COLUMNS " ORDER BY t.id");
+	struct sql_stmt *stmt = coredb_stmt(db, TOKEN_COLUMNS " FROM api_token t ORDER BY t.id");
 	struct coredb_token row;
 	int shown = 0;
 	int r;
@@ -185,20 +185,29 @@ int coredb_session_add(struct coredb *db, const char *secret, int64_t token, int
 }
 
 int coredb_session_check(struct coredb *db, const char *secret, int64_t now_ms, int64_t idle_ms,
-			 struct coredb_token *ret)
+			 struct coredb_token *ret, int64_t *ret_seen_ms)
 {
 	char hash[COREDB_HASH_SIZE];
 	struct sql_stmt *stmt;
+	int r;
 
 	hash_secret(secret, hash);
-	stmt = coredb_stmt(db, TOKEN_COLUMNS " JOIN web_session s ON s.token_id = t.id"
+	stmt = coredb_stmt(db, TOKEN_COLUMNS ", s.seen_at FROM api_token t"
+					     " JOIN web_session s ON s.token_id = t.id"
 					     " WHERE s.hash = $1 AND s.expires_at > $2"
 					     " AND s.seen_at > $2 - $3 AND t.revoked_at IS NULL"
 					     " AND (t.expires_at IS NULL OR t.expires_at > $2)");
 	sql_bind_text(stmt, 1, hash);
 	sql_bind_int(stmt, 2, now_ms);
 	sql_bind_int(stmt, 3, idle_ms);
-	return one_token(stmt, ret);
+	r = coredb_one(stmt);
+	if (r)
+		return r;
+	read_token(stmt, ret);
+	if (ret_seen_ms)
+		*ret_seen_ms = sql_int(stmt, 7);
+	sql_done(stmt);
+	return 0;
 }
 
 int coredb_session_touch(struct coredb *db, const char *secret, int64_t now_ms)
@@ -222,4 +231,33 @@ int coredb_session_end(struct coredb *db, const char *secret)
 	stmt = coredb_stmt(db, "DELETE FROM web_session WHERE hash = $1");
 	sql_bind_text(stmt, 1, hash);
 	return sql_run(stmt);
+}
+
+int coredb_auth_prune(struct coredb *db, int64_t now_ms)
+{
+	struct sql_stmt *stmt = coredb_stmt(db, "DELETE FROM login_code WHERE expires_at <= $1");
+	int r;
+
+	sql_bind_int(stmt, 1, now_ms);
+	r = sql_run(stmt);
+	if (r)
+		return r;
+	stmt = coredb_stmt(db, "DELETE FROM web_session WHERE expires_at <= $1");
+	sql_bind_int(stmt, 1, now_ms);
+	return sql_run(stmt);
+}
+
+int coredb_auth_begin(struct coredb *db)
+{
+	db->error[0] = '\0';
+	return sql_begin(db->sql);
+}
+
+int coredb_auth_commit(struct coredb *db)
+{
+	int r = sql_commit(db->sql);
+
+	if (r)
+		coredb_rollback(db);
+	return r;
 }

@@ -5,7 +5,7 @@
 
 #include "storage/coredb/coredb.h"
 
-#define COREDB_SECRET_SIZE 64 /* "frt_", 43 characters, NUL */
+#define COREDB_SECRET_SIZE 64 /* "fst_", 43 characters, NUL */
 
 struct coredb_token {
 	int64_t id;
@@ -35,10 +35,19 @@ int coredb_code_use(struct coredb *db, const char *code, int64_t now_ms, int64_t
 /* Browser sessions: over at expires_ms, or when idle for `idle_ms`. */
 int coredb_session_add(struct coredb *db, const char *secret, int64_t token, int64_t now_ms,
 		       int64_t expires_ms);
+/* *ret_seen_ms (may be NULL): its last use that was written down. */
 int coredb_session_check(struct coredb *db, const char *secret, int64_t now_ms, int64_t idle_ms,
-			 struct coredb_token *ret);
+			 struct coredb_token *ret, int64_t *ret_seen_ms);
 int coredb_session_touch(struct coredb *db, const char *secret, int64_t now_ms);
 int coredb_session_end(struct coredb *db, const char *secret);
+/* Removes codes and sessions that are over. */
+int coredb_auth_prune(struct coredb *db, int64_t now_ms);
+
+/* A transaction for this header's functions alone. It does not take the shard's row: who may log in
+ * has no order with the data, and the owner of the shard keeps its caches. Ends with
+ * coredb_auth_commit() or coredb_rollback(). */
+int coredb_auth_begin(struct coredb *db);
+int coredb_auth_commit(struct coredb *db);
 
 /* SHA-256 as lower-case hex. */
 #define COREDB_HASH_SIZE 65
