@@ -1,7 +1,7 @@
 # cmake -D NAME=core -D FOLDER=.../core -D OUT=.../schema_core -P EmbedSchema.cmake
 # Writes OUT.c and OUT.h: the folder's migrations as one `const struct schema_set schema_<NAME>`.
+# Bytes rather than string literals, which C11 bounds at 4095 characters.
 cmake_minimum_required(VERSION 3.25)
-include(${CMAKE_CURRENT_LIST_DIR}/EmbedBytes.cmake)
 file(GLOB files RELATIVE ${FOLDER} ${FOLDER}/*.sql)
 list(SORT files)
 
@@ -16,9 +16,12 @@ foreach(file IN LISTS files)
   if(NOT file MATCHES "^${zeros}${number}_[a-z0-9_]+\\.sql$")
     message(FATAL_ERROR "${FOLDER}/${file}: want ${zeros}${number}_name.sql (no hole, a-z 0-9 _)")
   endif()
+  file(READ ${FOLDER}/${file} hex HEX)
   file(SHA256 ${FOLDER}/${file} sum)
-  embed_bytes(text ${FOLDER}/${file} text_${number})
-  string(APPEND texts "${text}")
+  string(REGEX REPLACE "(..)" "0x\\1, " bytes "${hex}")
+  string(REGEX REPLACE "(0x.., 0x.., 0x.., 0x.., 0x.., 0x.., 0x.., 0x.., )" "\\1\n\t" bytes
+    "${bytes}")
+  string(APPEND texts "static const unsigned char text_${number}[] = {\n\t${bytes}0};\n\n")
   string(APPEND rows "\t{\"${file}\", (const char *)text_${number},\n\t \"${sum}\"},\n")
 endforeach()
 if(number EQUAL 0)
