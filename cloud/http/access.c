@@ -206,14 +206,14 @@ bool access_same_origin(const struct http_request *request)
 static int finish(struct coredb *db, int r)
 {
 	if (!r)
-		return coredb_auth_commit(db);
+		return coredb_commit(db);
 	coredb_rollback(db);
 	return r;
 }
 
 int access_touch(struct coredb *db, const char *secret, int64_t now_ms)
 {
-	int r = coredb_auth_begin(db);
+	int r = coredb_begin_aside(db);
 
 	if (r)
 		return r;
@@ -227,7 +227,7 @@ int access_link(struct coredb *db, int64_t token, int64_t now_ms,
 
 	r = access_secret(code);
 	if (!r)
-		r = coredb_auth_begin(db);
+		r = coredb_begin_aside(db);
 	if (r)
 		return r;
 	return finish(db, coredb_code_add(db, code, token, now_ms, now_ms + ACCESS_CODE_MS));
@@ -241,7 +241,7 @@ int access_login(struct coredb *db, const char *code, int64_t now_ms,
 
 	r = access_secret(secret);
 	if (!r)
-		r = coredb_auth_begin(db);
+		r = coredb_begin_aside(db);
 	if (r)
 		return r;
 	r = coredb_code_use(db, code, now_ms, &token);
@@ -254,7 +254,7 @@ int access_login(struct coredb *db, const char *code, int64_t now_ms,
 
 int access_logout(struct coredb *db, const char *secret)
 {
-	int r = coredb_auth_begin(db);
+	int r = coredb_begin_aside(db);
 
 	if (r)
 		return r;
@@ -268,7 +268,7 @@ int access_token_make(struct coredb *db, struct coredb_token *token, int64_t now
 
 	r = access_secret(secret);
 	if (!r)
-		r = coredb_auth_begin(db);
+		r = coredb_begin_aside(db);
 	if (r)
 		return r;
 	return finish(db, coredb_token_add(db, token, secret, now_ms));
@@ -343,7 +343,7 @@ int access_bootstrap(struct coredb *db, const char *path, int64_t now_ms)
 		r = write_secret_file(path, secret);
 	if (r)
 		goto out;
-	r = coredb_auth_begin(db);
+	r = coredb_begin_aside(db);
 	if (!r)
 		r = finish(db, coredb_token_add(db, &token, secret, now_ms));
 	if (r)

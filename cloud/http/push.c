@@ -34,7 +34,7 @@ struct board {
 	struct board *next;
 	struct push *push;
 	struct coredb_workspace workspace;
-	struct slot *slots; /* owned, by ascending device; a slot stays where it is */
+	struct slot *slots; /* owned, by ascending device */
 	size_t count, cap;
 	int64_t counts[HEALTH_STATE_COUNT];
 	struct subscription *subscriptions;
@@ -173,25 +173,55 @@ static struct slot *slot_find(struct board *board, int64_t device)
 	return NULL;
 }
 
-/* Rows of devices only grow, so that a new slot is the last one. */
+/* Bits from `index` on move one place up. */
+static void shift_bits(uint8_t *bits, size_t index, size_t count)
+{
+	for (size_t i = count; i > index; i--) {
+		if (bit(bits, i - 1))
+			set_bit(bits, i);
+		else
+			clear_bit(bits, i);
+	}
+	clear_bit(bits, index);
+}
+
+static bool slots_grow(struct board *board)
+{
+	size_t cap = board->cap ? board->cap * 2 : 64;
+	struct slot *grown;
+
+	if (board->count < board->cap)
+		return true;
+	grown = realloc(board->slots, cap * sizeof(*grown));
+	if (!grown)
+		return false;
+	board->slots = grown;
+	board->cap = cap;
+	return true;
+}
+
+/* A new device's row is nearly always the largest; a database may give a removed one's again. */
 static struct slot *slot_add(struct board *board, int64_t device)
 {
+	const size_t place = slot_place(board, device);
+	const size_t behind = board->count - place;
 	struct slot *slot;
 
-	if (board->count == board->cap) {
-		size_t cap = board->cap ? board->cap * 2 : 64;
-		struct slot *grown = realloc(board->slots, cap * sizeof(*grown));
-
-		if (!grown)
-			return NULL;
-		board->slots = grown;
-		board->cap = cap;
-	}
-	if (board->count && board->slots[board->count - 1].device >= device)
+	if (!slots_grow(board))
 		return NULL;
-	slot = &board->slots[board->count++];
+	for (struct subscription *sub = board->subscriptions; sub && behind; sub = sub->next) {
+		if (!grow_bits(sub, board->count + 1))
+			return NULL;
+	}
+	for (struct subscription *sub = board->subscriptions; sub && behind; sub = sub->next) {
+		shift_bits(sub->wanted, place, board->count);
+		shift_bits(sub->dirty, place, board->count);
+	}
+	slot = &board->slots[place];
+	memmove(slot + 1, slot, behind * sizeof(*slot));
 	*slot = (struct slot){.device = device, .gone = true};
 	buf_init(&slot->json, SLOT_JSON_MAX);
+	board->count++;
 	return slot;
 }
 

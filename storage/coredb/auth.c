@@ -246,18 +246,3 @@ int coredb_auth_prune(struct coredb *db, int64_t now_ms)
 	sql_bind_int(stmt, 1, now_ms);
 	return sql_run(stmt);
 }
-
-int coredb_auth_begin(struct coredb *db)
-{
-	db->error[0] = '\0';
-	return sql_begin(db->sql);
-}
-
-int coredb_auth_commit(struct coredb *db)
-{
-	int r = sql_commit(db->sql);
-
-	if (r)
-		coredb_rollback(db);
-	return r;
-}

@@ -1,5 +1,6 @@
 /* Tokens, sessions and one-time codes. Only SHA-256 hashes of secrets stand in the database; hashing
- * and comparing is this module's, making and showing secrets the caller's. */
+ * and comparing is this module's, making and showing secrets the caller's. Writers call
+ * between coredb_begin_aside() and coredb_commit(). */
 #ifndef STORAGE_COREDB_AUTH_H
 #define STORAGE_COREDB_AUTH_H
 
@@ -42,12 +43,6 @@ int coredb_session_touch(struct coredb *db, const char *secret, int64_t now_ms);
 int coredb_session_end(struct coredb *db, const char *secret);
 /* Removes codes and sessions that are over. */
 int coredb_auth_prune(struct coredb *db, int64_t now_ms);
-
-/* A transaction for this header's functions alone. It does not take the shard's row: who may log in
- * has no order with the data, and the owner of the shard keeps its caches. Ends with
- * coredb_auth_commit() or coredb_rollback(). */
-int coredb_auth_begin(struct coredb *db);
-int coredb_auth_commit(struct coredb *db);
 
 /* SHA-256 as lower-case hex. */
 #define COREDB_HASH_SIZE 65
