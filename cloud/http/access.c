@@ -1,13 +1,10 @@
 #include "cloud/http/access.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 static const char *const role_words[ACCESS_ROLE_COUNT] = {
 #define X(ident, word, help) word,
@@ -259,98 +256,6 @@ int access_logout(struct coredb *db, const char *secret)
 	if (r)
 		return r;
 	return finish(db, coredb_session_end(db, secret));
-}
-
-int access_token_make(struct coredb *db, struct coredb_token *token, int64_t now_ms,
-		      char secret[static COREDB_SECRET_SIZE])
-{
-	int r;
-
-	r = access_secret(secret);
-	if (!r)
-		r = coredb_begin_aside(db);
-	if (r)
-		return r;
-	return finish(db, coredb_token_add(db, token, secret, now_ms));
-}
-
-static int write_all(int fd, const char *text)
-{
-	size_t len = strlen(text);
-
-	while (len) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			text += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
-/* Whole or not at all: a reader never finds half a token. */
-static int write_secret_file(const char *path, const char *secret)
-{
-	char line[COREDB_SECRET_SIZE + 1];
-	char *tmp = NULL;
-	int fd = -1;
-	int r;
-
-	if (asprintf(&tmp, "%s.new", path) < 0)
-		return -ENOMEM;
-	snprintf(line, sizeof(line), "%s\n", secret);
-	(void)unlink(tmp);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	r = fd < 0 ? -errno : write_all(fd, line);
-	if (!r && fsync(fd) < 0)
-		r = -errno;
-	if (fd >= 0)
-		close(fd);
-	if (!r && rename(tmp, path) < 0)
-		r = -errno;
-	if (r)
-		(void)unlink(tmp);
-	explicit_bzero(line, sizeof(line));
-	free(tmp);
-	return r;
-}
-
-static int first_only(void *arg, const struct coredb_token *token)
-{
-	(void)arg;
-	(void)token;
-	return 1;
-}
-
-int access_bootstrap(struct coredb *db, const char *path, int64_t now_ms)
-{
-	struct coredb_token token = {.name = "admin",
-				     .roles = "system",
-				     .workspaces = "*",
-				     .expires_at_ms = MODEL_NO_TIME,
-				     .revoked_at_ms = MODEL_NO_TIME};
-	char secret[COREDB_SECRET_SIZE];
-	int r;
-
-	r = coredb_token_each(db, first_only, NULL);
-	if (r)
-		return r < 0 ? r : 0;
-	r = access_secret(secret);
-	if (!r)
-		r = write_secret_file(path, secret);
-	if (r)
-		goto out;
-	r = coredb_begin_aside(db);
-	if (!r)
-		r = finish(db, coredb_token_add(db, &token, secret, now_ms));
-	if (r)
-		(void)unlink(path);
-out:
-	explicit_bzero(secret, sizeof(secret));
-	return r ? r : 1;
 }
 
 void access_set_cookie(struct http_reply *reply, const char *secret, bool secure)

@@ -69,14 +69,6 @@ int access_link(struct coredb *db, int64_t token, int64_t now_ms,
 int access_login(struct coredb *db, const char *code, int64_t now_ms,
 		 char secret[static COREDB_SECRET_SIZE]);
 int access_logout(struct coredb *db, const char *secret);
-/* Adds a token; `secret` is what its holder sends. */
-int access_token_make(struct coredb *db, struct coredb_token *token, int64_t now_ms,
-		      char secret[static COREDB_SECRET_SIZE]);
-
-/* Where the database knows no token: makes one called "admin" with role system, its secret in
- * `path` (mode 0600). 1 made, 0 nothing to do, -errno with neither token nor file. */
-int access_bootstrap(struct coredb *db, const char *path, int64_t now_ms);
-
 /* The cookie's name, and the header that sets (or with "" ends) it. */
 #define ACCESS_COOKIE "freshet_session"
 void access_set_cookie(struct http_reply *reply, const char *secret, bool secure);

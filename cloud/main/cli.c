@@ -8,6 +8,7 @@
 #include "cloud/accept/accept.h"
 #include "cloud/accept/evidence.h"
 #include "cloud/domain/policy.h"
+#include "cloud/http/access.h"
 #include "cloud/main/core.h"
 #include "storage/coredb/auth.h"
 
@@ -47,8 +48,9 @@ void core_usage(FILE *out)
 		"            [--provider ID] [--external-id ID] [--asset-kind vehicle|energy_site]\n"
 		"            [--interval-s N] [--simulated yes|no] [--activate now]\n"
 		"  device    list WORKSPACE\n"
-		"  token     show | list | add NAME --roles WORDS --workspaces NAMES|*\n"
-		"            [--days N] | revoke NAME\n"
+		"  token     show | list | revoke NAME | link [NAME]\n"
+		"  token     add NAME --roles ops,accounts,admin,system,ingest\n"
+		"            --workspaces NAMES|* [--days N]\n"
 		"`add` of something that is there changes it, as `set` does.\n"
 		"Policy fields: freshness_target_s stale_threshold_s no_data_grace_s\n"
 		"poll_interval_s retention_days.\n",
@@ -590,11 +592,52 @@ static int token_show(struct cli *cli)
 	return CORE_DONE;
 }
 
+/* Commas become spaces, in place; false where something is neither an id nor "*" alone. */
+static bool split_words(char *text)
+{
+	if (strcmp(text, "*") == 0)
+		return true;
+	for (char *at = text; *at;) {
+		size_t len = strcspn(at, " ,");
+
+		if (!ids_valid(at, len))
+			return false;
+		at += len;
+		if (*at)
+			*at++ = ' ';
+	}
+	return text[0] != '\0';
+}
+
+struct find_token {
+	const char *name;
+	int64_t id; /* 0: none found */
+};
+
+static int find_token(void *arg, const struct coredb_token *row)
+{
+	struct find_token *find = arg;
+
+	if (row->revoked_at_ms == MODEL_NO_TIME && strcmp(row->name, find->name) == 0)
+		find->id = row->id;
+	return 0;
+}
+
+/* A name that a browser on this machine can use. */
+static void link_host(const char *host, char *out, size_t size)
+{
+	if (!host[0] || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
+		(void)snprintf(out, size, "127.0.0.1");
+	else
+		(void)snprintf(out, size, strchr(host, ':') ? "[%s]" : "%s", host);
+}
+
 static int token_add(struct cli *cli)
 {
 	struct coredb_token token = {.expires_at_ms = MODEL_NO_TIME,
 				     .revoked_at_ms = MODEL_NO_TIME};
-	char secret[64];
+	char secret[COREDB_SECRET_SIZE];
+	unsigned roles;
 	int64_t days = 0;
 	int r = copy_name(token.name, cli->words[2]);
 
@@ -610,9 +653,13 @@ static int token_add(struct cli *cli)
 		return r;
 	if (!token.roles[0] || !token.workspaces[0])
 		return usage_error("token add", "--roles and --workspaces");
+	if (access_roles_parse(token.roles, &roles))
+		return usage_error("--roles", "words of ops, accounts, admin, system, ingest");
+	if (!split_words(token.roles) || !split_words(token.workspaces))
+		return usage_error("--workspaces", "ids separated by commas, or *");
 	if (days > 0)
 		token.expires_at_ms = cli->now_ms + days * 86400000;
-	r = core_make_secret(secret);
+	r = access_secret(secret);
 	if (!r)
 		r = coredb_token_add(cli->db, &token, secret, cli->now_ms);
 	if (!r)
@@ -625,6 +672,28 @@ static int token_add(struct cli *cli)
 	else
 		(void)printf("%s\n", secret);
 	explicit_bzero(secret, sizeof(secret));
+	return CORE_DONE;
+}
+
+/* A link that logs a browser in once, as the token of that name (or the first one). */
+static int token_link(struct cli *cli, const char *name)
+{
+	const struct conf_sect *http = conf_get(cli->core->conf, "http");
+	struct find_token find = {.name = name};
+	char code[COREDB_SECRET_SIZE];
+	char host[80];
+	int r;
+
+	accept_rollback(cli->accept);
+	r = coredb_token_each(cli->db, find_token, &find);
+	if (r >= 0)
+		r = find.id ? access_link(cli->db, find.id, cli->now_ms, code) : -ENOENT;
+	if (r)
+		return fail(cli, name, r);
+	link_host(conf_host(http, "listen"), host, sizeof(host));
+	(void)printf("%shttp://%s:%u/login?code=%s%s\n", cli->json ? "{\"link\":\"" : "", host,
+		     conf_port(http, "listen"), code, cli->json ? "\"}" : "");
+	explicit_bzero(code, sizeof(code));
 	return CORE_DONE;
 }
 
@@ -661,14 +730,17 @@ static int token_command(struct cli *cli)
 		r = coredb_token_each(cli->db, print_token, cli);
 		return r < 0 ? fail(cli, "token", r) : CORE_DONE;
 	}
-	if (cli->word_count == 3 && strcmp(cli->words[1], "add") == 0)
+	if (cli->word_count == 3 &&
+	    (strcmp(cli->words[1], "add") == 0 || strcmp(cli->words[1], "create") == 0))
 		return token_add(cli);
+	if ((cli->word_count == 2 || cli->word_count == 3) && strcmp(cli->words[1], "link") == 0)
+		return token_link(cli, cli->word_count == 3 ? cli->words[2] : "admin");
 	if (cli->word_count == 3 && strcmp(cli->words[1], "revoke") == 0) {
 		r = coredb_token_revoke(cli->db, cli->words[2], cli->now_ms);
 		return r ? fail(cli, cli->words[2], r)
 			 : finish(cli, "token", cli->words[2], "revoked", 0);
 	}
-	return usage_error("token", "show, list, add NAME or revoke NAME");
+	return usage_error("token", "show, list, add NAME, revoke NAME or link [NAME]");
 }
 
 static int dispatch(struct cli *cli)

@@ -70,6 +70,12 @@ static const struct conf_key http_keys[] = {
 	 .type = CONF_HOST_PORT,
 	 .fallback = "127.0.0.1:8080",
 	 .help = "address and port of the API and the page"},
+	{.name = "connections",
+	 .type = CONF_INT,
+	 .fallback = "1000",
+	 .min = 8,
+	 .max = 1500,
+	 .help = "connections at a time, 8..1500"},
 	{.name = NULL},
 };
 

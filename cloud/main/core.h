@@ -58,8 +58,10 @@ int core_read_secret(const char *path, char *out, size_t size);
 int core_admin_token(struct core *core, bool *ret_made);
 /* Where it is kept. */
 void core_admin_token_path(const struct core *core, char *out, size_t size);
-/* "frt_" and 43 characters of 256 random bits. */
-int core_make_secret(char out[static 64]);
+
+/* page.c: a file of the page, as api_file_fn. */
+struct api_file;
+bool core_page_file(const char *path, struct api_file *ret_file);
 
 /* run.c and cli.c: whole commands; exit codes. */
 int core_run(struct core *core);

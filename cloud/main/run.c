@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/notify.h"
+#include "cloud/http/http.h"
 #include "cloud/ingest/broker.h"
 #include "cloud/ingest/writer.h"
 #include "cloud/main/core.h"
@@ -25,6 +26,7 @@ struct run {
 	struct loop_timer tick;
 	struct broker *broker;
 	struct writer *writer;
+	struct http *http;
 	int lock_fd;
 	bool ready;
 	int exit;
@@ -188,6 +190,31 @@ static int start_broker(struct run *run)
 	return r;
 }
 
+static int start_http(struct run *run)
+{
+	const struct conf_sect *sect = conf_get(run->core->conf, "http");
+	struct core *core = run->core;
+	char error[300] = "";
+	const struct http_config config = {
+		.host = conf_host(sect, "listen"),
+		.port = conf_port(sect, "listen"),
+		.database_url = core->database_url,
+		.clock = core->clock,
+		.status = &core->status,
+		.live = core->live,
+		.file = core_page_file,
+		.connections = (size_t)conf_int(sect, "connections"),
+	};
+	int r = http_start(&config, &run->http, error, sizeof(error));
+
+	if (r)
+		log_error("the http server cannot start error=\"%s\"", error);
+	else
+		log_notice("serving the API and the page address=http://%s:%u",
+			   config.host[0] ? config.host : "*", http_port(run->http));
+	return r;
+}
+
 static int start(struct run *run)
 {
 	struct core *core = run->core;
@@ -210,6 +237,8 @@ static int start(struct run *run)
 	if (!r)
 		r = start_broker(run);
 	if (!r)
+		r = start_http(run);
+	if (!r)
 		r = loop_timer_set(run->loop, &run->tick, TICK_US / 10, on_tick, run);
 	return r;
 }
@@ -219,6 +248,7 @@ static void stop(struct run *run)
 {
 	(void)notify_send("STOPPING=1");
 	atomic_store(&run->core->stop, true);
+	http_stop(run->http);
 	broker_join(run->broker);
 	atomic_store(&run->core->writer_stop, true);
 	writer_join(run->writer);

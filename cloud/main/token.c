@@ -2,35 +2,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cloud/http/access.h"
 #include "cloud/main/core.h"
 #include "storage/coredb/auth.h"
-
-int core_make_secret(char out[static 64])
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	unsigned char bytes[33] = {0};
-	size_t at = 0;
-
-	/* 32 random bytes; the last is zero, so that groups of three come out even. */
-	if (getrandom(bytes, 32, 0) != 32)
-		return -EIO;
-	memcpy(out, "frt_", 4);
-	at = 4;
-	for (size_t i = 0; i < sizeof(bytes); i += 3) {
-		unsigned group =
-			(unsigned)bytes[i] << 16 | (unsigned)bytes[i + 1] << 8 | bytes[i + 2];
-
-		for (int shift = 18; shift >= 0; shift -= 6)
-			out[at++] = digits[group >> shift & 63];
-	}
-	out[4 + 43] = '\0';
-	return 0;
-}
 
 void core_admin_token_path(const struct core *core, char *out, size_t size)
 {
@@ -71,8 +48,8 @@ static int make_token(struct core *core, struct coredb *db, int64_t now_ms)
 				     .expires_at_ms = MODEL_NO_TIME,
 				     .revoked_at_ms = MODEL_NO_TIME};
 	char path[700];
-	char secret[64];
-	int r = core_make_secret(secret);
+	char secret[COREDB_SECRET_SIZE];
+	int r = access_secret(secret);
 
 	if (r)
 		return r;
