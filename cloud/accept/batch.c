@@ -452,6 +452,8 @@ int accept_batch(struct accept *accept, const char *workspace, const char *gatew
 	if (r)
 		goto out;
 	problem = wire_batch_decode(payload, len, &in->header, &in->batch, detail, sizeof(detail));
+	if (problem == WIRE_NO_HEADER && len > WIRE_BATCH_BYTES_MAX)
+		problem = WIRE_TOO_LARGE;
 	r = take_decoded(in, problem, detail, &result);
 	if (!r)
 		accept->uncommitted.batches[result.answer]++;
