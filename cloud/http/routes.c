@@ -257,8 +257,11 @@ static int get_ready(struct api_call *call)
 {
 	const struct core_status *status = call->api->config.status;
 	struct coredb_shard shard;
-	const bool database =
-		coredb_shard(call->api->reader, &shard) == 0 && atomic_load(&status->database_ok);
+	/* Before the first commit nothing is known against it. */
+	const bool writable =
+		atomic_load(&status->database_ok) ||
+		(atomic_load(&status->commits) == 0 && atomic_load(&status->commit_failures) == 0);
+	const bool database = coredb_shard(call->api->reader, &shard) == 0 && writable;
 	const bool broker = atomic_load(&status->broker_connected);
 	const bool ingest = ingest_alive(call);
 	const bool ready = database && broker && ingest;
