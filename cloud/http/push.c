@@ -827,11 +827,24 @@ static int take_changes(struct push *push)
 	return r;
 }
 
+/* A new policy judges everything anew. */
+static int policy_look(struct board *board)
+{
+	struct coredb_workspace row;
+	int r = coredb_workspace_get(board->push->api->reader, board->workspace.id, &row);
+
+	if (r == -ENOENT ||
+	    (!r && memcmp(&row.policy, &board->workspace.policy, sizeof(row.policy)) != 0))
+		board->rescan = true;
+	return r == -ENOENT ? 0 : r;
+}
+
 static int pass_time(struct push *push, int64_t now_ms)
 {
 	int r = 0;
 
-	for (struct board *board = push->boards; board; board = board->next) {
+	for (struct board *board = push->boards; board && !r; board = board->next) {
+		r = policy_look(board);
 		for (size_t i = 0; i < board->count; i++) {
 			if (!board->slots[i].gone && board->slots[i].due_ms <= now_ms && !r)
 				r = device_refresh(board, board->slots[i].device, false);

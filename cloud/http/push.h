@@ -18,9 +18,10 @@
 #define PUSH_ERRORS_MAX 50       /* bad messages, then the connection is closed */
 /* At most two updates a second a client. */
 #define PUSH_INTERVAL_US INT64_C(500000)
-/* How often time alone, the registry, and the client's right to listen are looked at. */
+/* How often time alone and the policy, the registry, and the client's right to listen are looked
+ * at. */
 #define PUSH_TIME_US INT64_C(1000000)
-#define PUSH_RESCAN_US INT64_C(10000000)
+#define PUSH_RESCAN_US INT64_C(5000000)
 #define PUSH_RECHECK_US INT64_C(60000000)
 
 struct push;

@@ -17,6 +17,7 @@ const RETRY_MOST_MS = 15_000;
 const PING_MS = 20_000;
 const SILENCE_MS = 50_000;
 const PAGE = 1000;
+const FOLLOW_MS = 3000;
 
 /** Starts at once; calls back with a fresh object at each change. Returns how to stop. */
 export function openFleet(onChange: (fleet: Fleet) => void): () => void {
@@ -25,6 +26,8 @@ export function openFleet(onChange: (fleet: Fleet) => void): () => void {
   let retry = RETRY_FIRST_MS;
   let timer = 0;
   let pinger = 0;
+  let follower = 0;
+  let followed = 0;
   let heard = performance.now();
   let stopped = false;
 
@@ -38,6 +41,8 @@ export function openFleet(onChange: (fleet: Fleet) => void): () => void {
     const heardAt = performance.now();
     for (const item of status.items) rows.set(item.device_id, { ...item, heardAt });
     change({ link: "live", workspace: status.workspace_id, counts: status.counts, rows, problem: null });
+    const total = Object.values(status.counts).reduce((sum, count) => sum + count, 0);
+    if (total !== rows.size && rows.size < PAGE) void follow(status.workspace_id);
   };
 
   const later = (problem: string) => {
@@ -70,6 +75,24 @@ export function openFleet(onChange: (fleet: Fleet) => void): () => void {
       cursor = page.next_cursor;
     } while (cursor !== null && names.length < PAGE);
     return names;
+  }
+
+  /** Devices came or went: subscribe to what there is now. Not more than once in a few seconds. */
+  async function follow(workspace: string) {
+    const now = performance.now();
+    if (now - followed < FOLLOW_MS) {
+      window.clearTimeout(follower);
+      follower = window.setTimeout(() => void follow(workspace), FOLLOW_MS);
+      return;
+    }
+    followed = now;
+    try {
+      const devices = await allDevices(workspace);
+      if (socket?.readyState === WebSocket.OPEN)
+        socket.send(JSON.stringify({ type: "subscribe", workspace_id: workspace, devices }));
+    } catch {
+      // The connection's own end tells of it.
+    }
   }
 
   function open(workspace: string, devices: string[]) {
@@ -115,6 +138,7 @@ export function openFleet(onChange: (fleet: Fleet) => void): () => void {
     stopped = true;
     window.clearTimeout(timer);
     window.clearInterval(pinger);
+    window.clearTimeout(follower);
     socket?.close();
   };
 }
