@@ -244,7 +244,7 @@ static int keep_batch(struct intake *in)
 		.epoch = in->ledger.epoch.id,
 		.number = in->header.batch,
 		.boot = in->boot.id,
-		.class = in->header.class,
+		.class = (int)in->header.class,
 		.received_ms = in->received_ms,
 		.first_mono_us = delivery->first_mono_us,
 		.last_mono_us = delivery->last_mono_us,
@@ -258,7 +258,7 @@ static int keep_batch(struct intake *in)
 		.rejected = delivery->outcomes[ACCEPT_REJECTED],
 		.devices = delivery->devices,
 		.device_count = delivery->device_count,
-		.packing = in->header.body,
+		.packing = (int)in->header.body,
 		.body = body,
 		.len = in->len - (size_t)(body - in->payload),
 	};

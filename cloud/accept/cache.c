@@ -4,8 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct bucket {
+	struct cache_entry *first;
+};
+
 struct cache {
-	struct cache_entry **buckets;
+	struct bucket *buckets;
 	size_t bucket_count; /* a power of two */
 	size_t capacity, count;
 	struct cache_entry *newest, *oldest;
@@ -21,7 +25,7 @@ int cache_create(size_t capacity, struct cache **ret_cache)
 	cache->bucket_count = 64;
 	while (cache->bucket_count < capacity && cache->bucket_count < ((size_t)1 << 20))
 		cache->bucket_count *= 2;
-	cache->buckets = calloc(cache->bucket_count, sizeof(*cache->buckets));
+	cache->buckets = calloc(cache->bucket_count, sizeof(cache->buckets[0]));
 	if (!cache->buckets) {
 		free(cache);
 		return -ENOMEM;
@@ -75,7 +79,8 @@ static void link_newest(struct cache *cache, struct cache_entry *entry)
 static void drop_entry(struct cache *cache, struct cache_entry *entry)
 {
 	struct cache_entry **at =
-		&cache->buckets[bucket_of(cache, entry->device.workspace, entry->device.name)];
+		&cache->buckets[bucket_of(cache, entry->device.workspace, entry->device.name)]
+			 .first;
 
 	while (*at != entry)
 		at = &(*at)->hash_next;
@@ -121,7 +126,7 @@ int cache_get(struct cache *cache, struct coredb *db, int64_t workspace, const c
 	struct cache_entry *entry;
 	int r;
 
-	for (entry = cache->buckets[bucket]; entry; entry = entry->hash_next) {
+	for (entry = cache->buckets[bucket].first; entry; entry = entry->hash_next) {
 		if (entry->device.workspace != workspace || strcmp(entry->device.name, name) != 0)
 			continue;
 		unlink_lru(cache, entry);
@@ -138,8 +143,8 @@ int cache_get(struct cache *cache, struct coredb *db, int64_t workspace, const c
 		return r;
 	}
 	make_room(cache);
-	entry->hash_next = cache->buckets[bucket];
-	cache->buckets[bucket] = entry;
+	entry->hash_next = cache->buckets[bucket].first;
+	cache->buckets[bucket].first = entry;
 	link_newest(cache, entry);
 	cache->count++;
 	*ret_entry = entry;
@@ -156,7 +161,8 @@ void cache_drop(struct cache *cache)
 		free(entry);
 		entry = older;
 	}
-	memset(cache->buckets, 0, cache->bucket_count * sizeof(*cache->buckets));
+	for (size_t i = 0; i < cache->bucket_count; i++)
+		cache->buckets[i].first = NULL;
 	cache->newest = NULL;
 	cache->oldest = NULL;
 	cache->count = 0;

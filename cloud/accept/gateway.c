@@ -122,8 +122,8 @@ static void topic_name(char *out, size_t size, const char *workspace, const char
 int accept_link(struct accept *accept, const char *workspace, const char *gateway,
 		const void *payload, size_t len, bool retained, int64_t received_ms)
 {
-	struct coredb_workspace ws;
-	struct coredb_gateway gw;
+	struct coredb_workspace ws = {0};
+	struct coredb_gateway gw = {0};
 	struct coredb_gateway_state state;
 	struct wire_link link;
 	char problem[160] = "";
@@ -180,8 +180,8 @@ static int keep_report(struct accept *accept, const struct coredb_gateway *gatew
 int accept_status(struct accept *accept, const char *workspace, const char *gateway,
 		  const void *payload, size_t len, bool retained, int64_t received_ms)
 {
-	struct coredb_workspace ws;
-	struct coredb_gateway gw;
+	struct coredb_workspace ws = {0};
+	struct coredb_gateway gw = {0};
 	struct wire_status *status = NULL;
 	char problem[160] = "";
 	char topic[200];

@@ -17,8 +17,8 @@
 /* Short policies (tests, demonstrations) are swept more often by the same sweep. */
 #define IDLE_MS 1000
 #define LEASE_MS INT64_C(180000)
-#define ACK_BYTES_MAX (64 * 1024)
-#define OUTBOX_BYTES_MAX (1024 * 1024)
+#define ACK_BYTES_MAX ((size_t)64 * 1024)
+#define OUTBOX_BYTES_MAX ((size_t)1024 * 1024)
 
 struct writer {
 	struct writer_config config;

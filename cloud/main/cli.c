@@ -788,7 +788,7 @@ int core_cli(struct core *core, int argc, char **argv, bool json)
 	struct cli cli = {.core = core, .json = json, .now_ms = clock_wall_ms(core->clock)};
 	int r;
 
-	buf_init(&cli.out, 64 * 1024);
+	buf_init(&cli.out, (size_t)64 * 1024);
 	r = parse_words(&cli, argc, argv);
 	if (!r && cli.word_count == 0) {
 		core_usage(stderr);

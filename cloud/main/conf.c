@@ -167,7 +167,7 @@ void core_fini(struct core *core)
 
 int core_read_secret(const char *path, char *out, size_t size)
 {
-	struct stat st;
+	struct stat st = {0};
 	ssize_t len;
 	int fd;
 	int r = 0;

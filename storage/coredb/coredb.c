@@ -15,6 +15,7 @@ int coredb_fail(struct coredb *db, int error, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the analyzer misreads va_start */
 	(void)vsnprintf(db->error, sizeof(db->error), fmt, args);
 	va_end(args);
 	return error;

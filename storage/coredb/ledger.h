@@ -24,7 +24,7 @@ struct coredb_parked {
 #define COREDB_PARKED_MAX 10000
 #define COREDB_PARKED_BYTES_MAX (64LL * 1024 * 1024)
 /* -EDQUOT where the workspace's room is full (nothing stored). */
-int coredb_parked_add(struct coredb *db, const struct coredb_parked *parked);
+int coredb_parked_add(struct coredb *db, const struct coredb_parked *row);
 /* The largest id so far; 0 without any. */
 int coredb_parked_last(struct coredb *db, int64_t *ret_id);
 int coredb_parked_remove(struct coredb *db, int64_t id);
@@ -48,7 +48,7 @@ struct coredb_rejection {
 	int64_t first_at_ms, last_at_ms; /* on writing only last_at_ms */
 	int64_t count;                   /* on reading */
 };
-int coredb_rejection_add(struct coredb *db, const struct coredb_rejection *rejection);
+int coredb_rejection_add(struct coredb *db, const struct coredb_rejection *row);
 typedef int coredb_rejection_fn(void *arg, const struct coredb_rejection *rejection);
 /* Newest first: with id < before (0: from the newest). Workspace 0: those of no known one. */
 int coredb_rejection_each(struct coredb *db, int64_t workspace, int64_t before, int limit,
@@ -70,7 +70,7 @@ struct coredb_gap {
 	int64_t detected_at_ms;
 	int64_t recovered_at_ms; /* NO_TIME: still lost */
 };
-int coredb_gap_add(struct coredb *db, const struct coredb_gap *gap);
+int coredb_gap_add(struct coredb *db, const struct coredb_gap *row);
 /* A row that is cut gives way to its pieces. */
 int coredb_gap_remove(struct coredb *db, int64_t id);
 /* Loss that is not of the transfer (epoch 0): counts up the open row of its gateway and reason. */
@@ -90,7 +90,7 @@ struct coredb_outcome {
 	const char *reason;                     /* "" without */
 	int64_t count;
 };
-int coredb_outcome_add(struct coredb *db, const struct coredb_outcome *outcome, int64_t now_ms);
+int coredb_outcome_add(struct coredb *db, const struct coredb_outcome *row, int64_t now_ms);
 typedef int coredb_outcome_fn(void *arg, const struct coredb_outcome *outcome);
 /* Sums a workspace's counts since `from_ms`: a row a gateway, device, outcome and reason. */
 int coredb_outcome_each(struct coredb *db, int64_t workspace, int64_t from_ms,

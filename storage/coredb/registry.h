@@ -75,16 +75,15 @@ int coredb_device_elsewhere(struct coredb *db, int64_t workspace, const char *na
 
 /* Each adds; id and created_at_ms are given. -EEXIST where the name is taken, -EINVAL where a field
  * is wrong (coredb_error() says which). For devices `vehicle` and `gateway` are rows (0: none). */
-int coredb_workspace_add(struct coredb *db, struct coredb_workspace *workspace, int64_t now_ms);
-int coredb_gateway_add(struct coredb *db, struct coredb_gateway *gateway, int64_t now_ms);
-int coredb_vehicle_add(struct coredb *db, struct coredb_vehicle *vehicle, int64_t now_ms);
-int coredb_device_add(struct coredb *db, struct coredb_device *device, int64_t now_ms);
+int coredb_workspace_add(struct coredb *db, struct coredb_workspace *row, int64_t now_ms);
+int coredb_gateway_add(struct coredb *db, struct coredb_gateway *row, int64_t now_ms);
+int coredb_vehicle_add(struct coredb *db, struct coredb_vehicle *row, int64_t now_ms);
+int coredb_device_add(struct coredb *db, struct coredb_device *row, int64_t now_ms);
 
 /* Each writes all changeable fields of the row `id`; names stay. */
-int coredb_workspace_update(struct coredb *db, const struct coredb_workspace *workspace,
-			    int64_t now_ms);
-int coredb_vehicle_update(struct coredb *db, const struct coredb_vehicle *vehicle, int64_t now_ms);
-int coredb_device_update(struct coredb *db, const struct coredb_device *device, int64_t now_ms);
+int coredb_workspace_update(struct coredb *db, const struct coredb_workspace *row, int64_t now_ms);
+int coredb_vehicle_update(struct coredb *db, const struct coredb_vehicle *row, int64_t now_ms);
+int coredb_device_update(struct coredb *db, const struct coredb_device *row, int64_t now_ms);
 
 /* Each removes; -EBUSY where others still refer to it. A gateway's transfer ledger stays. */
 int coredb_workspace_remove(struct coredb *db, int64_t id, int64_t now_ms);

@@ -8,7 +8,7 @@
 #include "model/wire/snapshot.h"
 #include "storage/coredb/coredb_priv.h"
 
-#define BODY_BYTES_MAX (1024 * 1024)
+#define BODY_BYTES_MAX ((size_t)1024 * 1024)
 
 void coredb_state_init(struct coredb_state *state)
 {

@@ -7,7 +7,7 @@
 #include "storage/coredb/coredb_priv.h"
 #include "storage/coredb/packed.h"
 
-#define RANGES_BYTES_MAX (16 * 1024 * 1024)
+#define RANGES_BYTES_MAX ((size_t)16 * 1024 * 1024)
 #define DAY_MS INT64_C(86400000)
 
 #define BOOT_COLUMNS                                                                               \
@@ -377,7 +377,7 @@ int coredb_batch_add(struct coredb *db, const struct coredb_batch *batch)
 	struct buf devices;
 	int r;
 
-	buf_init(&devices, 16 * COREDB_BATCH_DEVICES);
+	buf_init(&devices, (size_t)16 * COREDB_BATCH_DEVICES);
 	packed_put_numbers(&devices, batch->devices, batch->device_count);
 	r = devices.error;
 	if (r)
@@ -501,7 +501,7 @@ int coredb_batch_add_device(struct coredb *db, int64_t batch, int64_t device, un
 	size_t count = 0;
 	int r = -ENOMEM;
 
-	buf_init(&packed, 16 * COREDB_BATCH_DEVICES);
+	buf_init(&packed, (size_t)16 * COREDB_BATCH_DEVICES);
 	if (!devices)
 		goto out;
 	stmt = coredb_stmt(db, "SELECT devices FROM batch WHERE id = $1");

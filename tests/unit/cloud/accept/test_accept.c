@@ -323,7 +323,7 @@ static void a_silent_open_epoch_is_asked_for_and_given_up_after_a_day(void **sta
 	assert_int_equal(bench_commit(b), 0);
 	assert_int_equal(b->last_ack.ask_count, 1);
 	assert_string_equal(b->last_ack.ask[0], EPOCH);
-	clock_fake_advance(&b->clock, 25 * 3600 * SECOND);
+	clock_fake_advance(&b->clock, 25 * INT64_C(3600) * SECOND);
 	assert_int_equal(accept_sweep(b->accept, clock_wall_ms(&b->clock.clock), &changed), 0);
 	assert_int_equal(bench_commit(b), 0);
 	assert_int_equal(bench_query(b, "SELECT abandoned FROM epoch WHERE name = '" EPOCH "'"), 1);
