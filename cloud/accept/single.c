@@ -203,7 +203,7 @@ static int drain(struct accept *accept, const struct coredb_device *device,
 int accept_parked(struct accept *accept, const struct coredb_device *device, int64_t now_ms,
 		  unsigned *ret_applied)
 {
-	struct coredb_workspace workspace;
+	struct coredb_workspace workspace = {0};
 	struct cache_entry *entry;
 	unsigned applied = 0;
 	int r = accept_begin(accept);
