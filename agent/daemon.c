@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "agent/daemon_priv.h"
-#include "agent/notify.h"
 #include "agent/saved_time.h"
-#include "agent/tls.h"
+#include "base/notify.h"
+#include "base/tls.h"
 
 #define UPKEEP_US INT64_C(60000000)
 #define SAVE_US INT64_C(600000000)

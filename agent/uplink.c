@@ -12,8 +12,8 @@
 
 #include <mqtt_protocol.h>
 
-#include "agent/tls.h"
 #include "agent/uplink_priv.h"
+#include "base/tls.h"
 
 #define TICK_US 500000
 #define LOOKUP_POLL_US 20000
@@ -95,6 +95,7 @@ static void drop_connection(struct uplink *uplink)
 	uplink->mosq = NULL;
 	uplink->broken = false;
 	uplink->refused = false;
+	uplink->tls_refusal = 0;
 	uplink->said[0] = '\0';
 	uplink->subscribed = false;
 	uplink->unconfirmed = 0;
@@ -179,6 +180,13 @@ static void after(struct uplink *uplink, int rc)
 		lose(uplink, reason, detail);
 		return;
 	}
+	if (uplink->tls_refusal) {
+		(void)snprintf(detail, sizeof(detail),
+			       "The certificate of the broker is refused: %s.",
+			       tls_refusal(uplink->tls_refusal));
+		lose(uplink, "certificate_refused", detail);
+		return;
+	}
 	why = rc == MOSQ_ERR_ERRNO ? strerror(error) : rc ? mosquitto_strerror(rc) : "closed";
 	if (uplink->said[0])
 		why = uplink->said;
@@ -239,6 +247,7 @@ static int use_tls(struct uplink *uplink)
 		.cert_file = config->cert_file,
 		.key_file = config->key_file,
 		.at_ms = clock_wall_ms(uplink->env->clock),
+		.refusal = &uplink->tls_refusal,
 	};
 	SSL_CTX *context;
 	int r;

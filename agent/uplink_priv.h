@@ -32,6 +32,7 @@ struct uplink {
 	bool mqtt5;      /* what this connection speaks */
 	bool broken;     /* the handle is to be thrown away */
 	char said[120];  /* by the library, of the last error */
+	int tls_refusal; /* why the broker's certificate is not accepted; 0: it is */
 	bool refused;    /* report.reason says why */
 	bool subscribed; /* the core's answers will reach us */
 	int subscribe_mid, offline_mid;

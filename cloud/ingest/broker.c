@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/tls.h"
 
 #define CONNECT_US (INT64_C(15) * 1000000)
 #define STABLE_US (INT64_C(60) * 1000000)
@@ -28,7 +29,8 @@ struct broker {
 	bool v311;                /* the broker does not speak MQTT 5 */
 	bool up;                  /* CONNACK came */
 	bool told_connected;
-	int refused; /* reason of a CONNACK that refuses; 0: none */
+	int refused;     /* reason of a CONNACK that refuses; 0: none */
+	int tls_refusal; /* why the broker's certificate is not accepted; 0: it is */
 	int64_t began_us, up_us;
 	int backoff_ms;
 	int outbox_mid; /* in flight; 0: none */
@@ -166,16 +168,41 @@ static void on_publish(struct mosquitto *client, void *arg, int mid)
 	give_notice(broker, INBOUND_PUBLISHED, broker->outbox_seq);
 }
 
+static const char *given(const char *text)
+{
+	return text[0] ? text : NULL;
+}
+
+/* The context verifies chain, host and time by itself; libmosquitto takes a reference of its own.
+ * With its "defaults" on top, its own verification refuses contexts that it has not made. */
 static int set_up_tls(struct broker *broker)
 {
 	const struct broker_config *c = &broker->config;
+	struct tls_peer peer = {
+		.host = c->host,
+		.ca_file = given(c->ca_file),
+		.cert_file = given(c->cert_file),
+		.key_file = given(c->key_file),
+		.at_ms = clock_wall_ms(c->clock),
+		.refusal = &broker->tls_refusal,
+	};
+	SSL_CTX *context;
+	int r;
 
 	if (!c->tls)
 		return MOSQ_ERR_SUCCESS;
-	return mosquitto_tls_set(broker->client, c->ca_file[0] ? c->ca_file : NULL,
-				 c->ca_file[0] ? NULL : "/etc/ssl/certs",
-				 c->cert_file[0] ? c->cert_file : NULL,
-				 c->key_file[0] ? c->key_file : NULL, NULL);
+	if (peer.at_ms < tls_build_ms())
+		peer.at_ms = tls_build_ms();
+	r = tls_context(&peer, &context);
+	if (r) {
+		log_error("the certificates or the key for the broker cannot be used");
+		return r == -ENOMEM ? MOSQ_ERR_NOMEM : MOSQ_ERR_INVAL;
+	}
+	r = mosquitto_void_option(broker->client, MOSQ_OPT_SSL_CTX, context);
+	if (!r)
+		r = mosquitto_int_option(broker->client, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
+	SSL_CTX_free(context);
+	return r;
 }
 
 static int set_up(struct broker *broker)
@@ -207,6 +234,7 @@ static int open_connection(struct broker *broker)
 	broker->up = false;
 	broker->told_connected = false;
 	broker->refused = 0;
+	broker->tls_refusal = 0;
 	broker->outbox_mid = 0;
 	broker->began_us = now_us(broker);
 	r = set_up(broker);
@@ -316,13 +344,18 @@ static void note_end(struct broker *broker, int r)
 	/* Brokers of 3.1.1 refuse version 5 with 1, or hang up without a word. */
 	bool version = broker->refused == 1 ||
 		       broker->refused == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION ||
-		       (!broker->up && !broker->refused && r == MOSQ_ERR_CONN_LOST);
+		       (!broker->up && !broker->refused && !broker->tls_refusal &&
+			r == MOSQ_ERR_CONN_LOST);
 
 	if (broker->up && now_us(broker) - broker->up_us > STABLE_US)
 		broker->backoff_ms = BACKOFF_MIN_MS;
 	if (broker->refused > 0)
 		log_warning("broker refuses the connection host=%s port=%d reason=%d",
 			    broker->config.host, broker->config.port, broker->refused);
+	else if (broker->tls_refusal)
+		log_error("the certificate of the broker is refused host=%s port=%d error=\"%s\"",
+			  broker->config.host, broker->config.port,
+			  tls_refusal(broker->tls_refusal));
 	else
 		log_warning("broker connection ended host=%s port=%d error=\"%s\"",
 			    broker->config.host, broker->config.port, mosquitto_strerror(r));

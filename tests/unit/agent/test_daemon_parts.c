@@ -15,12 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <openssl/pem.h>
-
 #include "agent/control.h"
-#include "agent/notify.h"
 #include "agent/saved_time.h"
-#include "agent/tls.h"
 
 int suite_agent_daemon_parts(void);
 
@@ -122,33 +118,6 @@ static void nobody_answers_where_no_daemon_runs(void **state)
 	buf_free(&out);
 }
 
-static void systemd_hears_what_it_asked_for(void **state)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-	char heard[64] = "";
-
-	(void)state;
-	(void)unsetenv("NOTIFY_SOCKET");
-	assert_int_equal(notify_send("READY=1"), 0);
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	(void)setenv("NOTIFY_SOCKET", path, 1);
-	assert_int_equal(notify_send("READY=1"), 1);
-	assert_int_equal(recv(fd, heard, sizeof(heard) - 1, 0), 7);
-	assert_string_equal(heard, "READY=1");
-	(void)unsetenv("NOTIFY_SOCKET");
-	(void)close(fd);
-	(void)setenv("WATCHDOG_USEC", "30000000", 1);
-	assert_int_equal(notify_watchdog_us(), 30000000);
-	(void)setenv("WATCHDOG_PID", "1", 1);
-	assert_int_equal(notify_watchdog_us(), 0);
-	(void)unsetenv("WATCHDOG_PID");
-	(void)setenv("WATCHDOG_USEC", "soon", 1);
-	assert_int_equal(notify_watchdog_us(), 0);
-	(void)unsetenv("WATCHDOG_USEC");
-}
-
 static void the_time_outlives_the_process(void **state)
 {
 	(void)state;
@@ -158,50 +127,6 @@ static void the_time_outlives_the_process(void **state)
 	assert_int_equal(saved_time_store("/nowhere/at/all", 1), -ENOENT);
 }
 
-/* A self-signed certificate, made on the spot. */
-static const char *write_certificate(void)
-{
-	static char file[128];
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	FILE *out;
-
-	assert_non_null(key);
-	assert_non_null(cert);
-	assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(cert), 1), 1);
-	assert_non_null(X509_gmtime_adj(X509_getm_notBefore(cert), 0));
-	assert_non_null(X509_gmtime_adj(X509_getm_notAfter(cert), 3600));
-	assert_int_equal(X509_set_pubkey(cert, key), 1);
-	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-	(void)snprintf(file, sizeof(file), "%s/ca.pem", folder);
-	out = fopen(file, "w");
-	assert_non_null(out);
-	assert_int_equal(PEM_write_X509(out, cert), 1);
-	assert_int_equal(fclose(out), 0);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	return file;
-}
-
-static void certificates_are_judged_at_a_time_of_ours(void **state)
-{
-	struct tls_peer peer = {.host = "broker.example.net", .at_ms = INT64_C(1795190400000)};
-	SSL_CTX *context = NULL;
-
-	(void)state;
-	assert_true(tls_build_ms() > INT64_C(1704067200000)); /* 2024 */
-	peer.ca_file = "/nowhere/ca.pem";
-	assert_int_equal(tls_context(&peer, &context), -EINVAL);
-	peer.ca_file = write_certificate();
-	assert_int_equal(tls_context(&peer, &context), 0);
-	assert_int_equal(X509_VERIFY_PARAM_get_time(SSL_CTX_get0_param(context)), 1795190400);
-	assert_int_equal(SSL_CTX_get_verify_mode(context), SSL_VERIFY_PEER);
-	assert_string_equal(X509_VERIFY_PARAM_get0_host(SSL_CTX_get0_param(context), 0),
-			    "broker.example.net");
-	(void)unlink(peer.ca_file);
-	SSL_CTX_free(context);
-}
-
 int suite_agent_daemon_parts(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,9 +134,7 @@ int suite_agent_daemon_parts(void)
 		TEST(a_request_is_answered_over_the_socket),
 		TEST(a_second_daemon_is_refused_and_a_dead_ones_socket_replaced),
 		TEST(nobody_answers_where_no_daemon_runs),
-		TEST(systemd_hears_what_it_asked_for),
 		TEST(the_time_outlives_the_process),
-		TEST(certificates_are_judged_at_a_time_of_ours),
 #undef TEST
 	};
 
