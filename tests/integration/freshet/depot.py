@@ -50,11 +50,16 @@ class Broker(Program):
         self.folder = folder
         self.port = None
         self.passwords = {}
+        self.tls = {}
         super().__init__("broker", [sbin("mosquitto"), "-c", folder / "mosquitto.conf"], folder)
 
     def add_user(self, name):
         """Before start()."""
         self.passwords[name] = f"secret of {name}"
+
+    def use_tls(self, cert_file, key_file, **settings):
+        """Before start(): the listener speaks TLS alone; `settings` are mosquitto's own."""
+        self.tls = {"certfile": cert_file, "keyfile": key_file, **settings}
 
     def _write(self):
         passwd = self.folder / "passwd"
@@ -65,6 +70,7 @@ class Broker(Program):
         text = (ROOT / "cross/mosquitto/mosquitto.conf.in").read_text(encoding="utf-8")
         for word, value in words.items():
             text = text.replace(f"@{word}@", str(value))
+        text += "".join(f"{key} {value}\n" for key, value in self.tls.items())
         (self.folder / "mosquitto.conf").write_text(text, encoding="utf-8")
 
     def start(self):
@@ -189,6 +195,7 @@ class Core(Program):
         self.conf = self.folder / "core.conf"
         self.broker = broker
         self.user = user
+        self.mqtt = {}  # further settings of [mqtt], before write()
         self.port = None
         self._token = None
         super().__init__("core", [self.exe, "run", "-c", self.conf], folder)
@@ -205,7 +212,8 @@ class Core(Program):
             f"[core]\nstate_dir = {self.folder / 'state'}\n\n"
             f"[http]\nlisten = 127.0.0.1:{self.port}\n\n"
             f"[mqtt]\nhost = 127.0.0.1\nport = {self.broker.port}\nuser = {self.user}\n"
-            f"password_file = {self.folder / 'password'}\n", encoding="utf-8")
+            f"password_file = {self.folder / 'password'}\n" +
+            "".join(f"{key} = {value}\n" for key, value in self.mqtt.items()), encoding="utf-8")
 
     def cli(self, *words, check=True):
         return run([self.exe, *words, "-c", self.conf], 20, check)

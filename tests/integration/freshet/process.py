@@ -1,6 +1,7 @@
 """Programs as children that cannot outlive the test."""
 
 import ctypes
+import glob
 import os
 import signal
 import socket
@@ -120,6 +121,18 @@ class Program:
         with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
             fields = stat.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def at_time(when, argv):
+    """The command with a clock that starts at `when`, "1970-01-02 00:00:00" or "+2d"; monotonic
+    clocks stay as they are."""
+    library = sorted(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1"))
+    if not library:
+        raise Failure("no libfaketime: install the package faketime")
+    when = when if when[0] in "+-" else f"@{when}"
+    # Not by faketime(1): it forks, and a kill would reach only the parent.
+    return ["env", "TZ=UTC", f"LD_PRELOAD={library[0]}", f"FAKETIME={when}",
+            "FAKETIME_DONT_FAKE_MONOTONIC=1", *(str(word) for word in argv)]
 
 
 def run(argv, deadline_s=30, check=True):
