@@ -70,14 +70,12 @@ def total(counts):
 
 def refused(depot, bad, payload, reason=None, topic=None):
     """Publishes; waits until one more rejection is listed, and returns it."""
-    before = {item["id"] if "id" in item else json.dumps(item, sort_keys=True): item["count"]
-              for item in depot.core.items("/rejections")}
+    before = {item["rejection_id"]: item["count"] for item in depot.core.items("/rejections")}
     bad.publish(payload, topic)
 
     def listed():
         for item in depot.core.items("/rejections"):
-            key = item["id"] if "id" in item else json.dumps(item, sort_keys=True)
-            if before.get(key, 0) < item["count"]:
+            if before.get(item["rejection_id"], 0) < item["count"]:
                 return item
         return None
     item = wait_until(listed, 10, f"a rejection is listed ({reason})", [depot.core])

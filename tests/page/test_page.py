@@ -1,0 +1,39 @@
+"""The live page in a real browser against the real programs (page.mjs looks, this runs them).
+
+Screenshots for the documentation are taken only when asked for:
+  FRESHET_SHOTS=docs/images python3 -m pytest tests/page
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "integration"))
+
+from freshet import Depot  # noqa: E402
+from freshet.depot import GATEWAY  # noqa: E402
+
+
+def test_the_page_shows_the_depot_live():
+    vehicles = 12 if os.environ.get("FRESHET_SHOTS") else 6
+    shots = os.environ.get("FRESHET_SHOTS")
+    with Depot(vehicles=vehicles, sim_options=("--odometer-step", "1")) as depot:
+        # Long enough that a busy machine keeps vehicles healthy, short enough not to wait.
+        depot.start_base(policy={"freshness_target_s": 5, "stale_threshold_s": 8})
+        depot.add_agent(GATEWAY, depot.sim.vehicles,
+                        {"period": "1 s", "pids": "speed odometer:1s module_voltage hybrid_battery:1s"
+                                                  " fuel_level:1s"},
+                        {"batch": {"heartbeat": "2 s"}, "mqtt": {"status_interval": "1 s"}}).start()
+        depot.wait_healthy()
+        given = {"link": depot.core.cli("token", "link").split()[-1],
+                 "vehicles": [vehicle["vehicle"] for vehicle in depot.sim.vehicles],
+                 "fault": [str(depot.sim.exe), "fault", "--control", str(depot.sim.control)],
+                 "shots": str(Path(shots).resolve()) if shots else None}
+        done = subprocess.run(["node", str(HERE / "page.mjs"), json.dumps(given)], timeout=150,
+                              capture_output=True, text=True, check=False)
+        print(done.stdout, done.stderr)
+        depot.check_alive()
+        assert done.returncode == 0, done.stdout + done.stderr
