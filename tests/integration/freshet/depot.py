@@ -290,8 +290,9 @@ class Depot:
         return self
 
     def __exit__(self, kind, *_):
-        # The programs are killed at once: an orderly end is a test's own subject.
-        for program in self.programs():
+        # The programs are killed at once: an orderly end is a test's own subject. Readers first, so
+        # that their logs do not end with complaints about that.
+        for program in reversed(self.programs()):
             program.kill()
         if kind is not None and not issubclass(kind, (KeyboardInterrupt, SystemExit)):
             print_logs(self.programs())

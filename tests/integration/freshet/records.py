@@ -67,24 +67,44 @@ def trace(gateway, spool, history):
             yield {"ev": "gap", "gateway": of, "epoch": epoch, "ranges": [[first, last]]}
 
 
+def odometer_of(line):
+    """The odometer that a line of the journal served, in tenths of a km; None for other answers."""
+    answer = line["answer"]
+    return int(answer[4:12], 16) if answer.startswith(ODOMETER_ANSWER) else None
+
+
 def served_odometers(journal):
     """{vehicle: Counter of tenths of a km} that the simulator answered."""
     served = defaultdict(Counter)
     for line in journal:
-        if line["answer"].startswith(ODOMETER_ANSWER):
-            served[line["vehicle"]][int(line["answer"][4:12], 16)] += 1
+        if odometer_of(line) is not None:
+            served[line["vehicle"]][odometer_of(line)] += 1
     return served
 
 
 def kept_odometers(history):
-    """(readings, restated): {vehicle: Counter of tenths of a km}; a keyframe or heartbeat that
-    states an earlier reading again gives its age and is counted apart."""
-    readings, restated = defaultdict(Counter), defaultdict(Counter)
+    """(readings, restated): {vehicle: Counter of tenths of a km}.
+
+    A keyframe or a heartbeat states an earlier reading again, with the moment of that reading: such
+    a record is counted apart where the reading itself is there too."""
+    when, restated, readings = defaultdict(set), defaultdict(Counter), defaultdict(Counter)
+    again = []
     for _, _, _, record in history.records():
         value = record.get("vehicle_state", {}).get("odometer_km")
         if record.get("kind") != "update" or value is None:
             continue
-        aged = record.get("age_ms", {}).get("vehicle_state.odometer_km", 0) > 0
-        vehicle = record["device_id"].removesuffix("-obd")
-        (restated if aged else readings)[vehicle][round(value * 10)] += 1
+        key = (record["device_id"].removesuffix("-obd"), round(value * 10))
+        age_ms = record.get("age_ms", {}).get("vehicle_state.odometer_km", 0)
+        if age_ms > 0 or record.get("keyframe"):
+            again.append((key, record["mono_us"] // 1000 - age_ms))
+        else:
+            readings[key[0]][key[1]] += 1
+            when[key].add(record["mono_us"] // 1000)
+    for key, mono_ms in again:
+        # Ages are whole milliseconds, rounded.
+        if any(abs(mono_ms - other) <= 2 for other in when[key]):
+            restated[key[0]][key[1]] += 1
+        else:
+            readings[key[0]][key[1]] += 1
+            when[key].add(mono_ms)
     return readings, restated
