@@ -54,6 +54,8 @@ struct accept {
 	struct buf text;
 };
 
+struct ledger;
+
 /* Who and what a record belongs to; built once a batch. */
 struct delivery {
 	int64_t workspace, gateway; /* rows; gateway 0: not by one */
@@ -61,6 +63,7 @@ struct delivery {
 	int64_t boot;              /* row, 0: without */
 	int64_t batch_row, number; /* 0: not in a batch */
 	int64_t epoch;             /* row, 0: without */
+	struct ledger *ledger;     /* of that epoch, open and written last; NULL: without */
 	int64_t received_ms;
 	bool by_spool; /* late is history; otherwise stale is refused */
 	unsigned outcomes[ACCEPT_OUTCOME_COUNT];

@@ -303,6 +303,7 @@ static void start_delivery(struct intake *in)
 	delivery->boot = in->boot.id;
 	delivery->number = in->header.batch;
 	delivery->epoch = in->ledger.epoch.id;
+	delivery->ledger = &in->ledger;
 	delivery->received_ms = in->received_ms;
 	delivery->by_spool = true;
 	delivery->first_mono_us = MODEL_NO_TIME;

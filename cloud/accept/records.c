@@ -381,32 +381,51 @@ static int take_envelope(struct accept *accept, struct delivery *delivery,
 		    position, raw);
 }
 
-/* A notice of loss: of this epoch or of another one of the same gateway. */
+/* What a notice says, into the ledger of its epoch, and the gaps that follow. */
+static int enter_notice(struct accept *accept, struct delivery *delivery, struct ledger *ledger,
+			const struct raw_record *raw)
+{
+	const struct wire_record *record = &accept->record;
+	int r;
+
+	if (record->kind == WIRE_DROPPED)
+		r = ledger_dropped(ledger, &record->dropped);
+	else
+		r = ledger_end(accept, ledger, &record->epoch_end, delivery->received_ms);
+	if (r == -EDOM)
+		return reject(accept, delivery, 0, "", problem_malformed, "ranges that are none",
+			      raw);
+	if (!r)
+		r = ledger_close(accept, ledger, delivery->received_ms);
+	return r ? r : accept_end(accept, delivery, 0, ACCEPT_ACCEPTED, "notice");
+}
+
+/* A notice of loss: of another epoch of the same gateway, or of the batch's own, whose row is written
+ * once more when the batch is through: there must be only one copy of it. */
 static int take_notice(struct accept *accept, struct delivery *delivery,
 		       const struct raw_record *raw)
 {
 	const struct wire_record *record = &accept->record;
-	bool dropped = record->kind == WIRE_DROPPED;
-	const char *name = dropped ? record->dropped.epoch : record->epoch_end.epoch;
-	struct ledger ledger;
+	const char *name = record->kind == WIRE_DROPPED ? record->dropped.epoch
+							: record->epoch_end.epoch;
+	struct ledger *own = delivery->ledger;
+	struct ledger other;
 	int r;
 
+	if (own && strcmp(own->epoch.name, name) == 0) {
+		const char *reason = own->reason;
+
+		r = enter_notice(accept, delivery, own, raw);
+		own->reason = reason;
+		own->records = -1;
+		return r;
+	}
 	r = ledger_open(accept, delivery->workspace, delivery->gateway, name, delivery->received_ms,
-			&ledger);
+			&other);
 	if (r)
 		return r;
-	if (dropped)
-		r = ledger_dropped(&ledger, &record->dropped);
-	else
-		r = ledger_end(accept, &ledger, &record->epoch_end, delivery->received_ms);
-	if (r == -EDOM) {
-		r = reject(accept, delivery, 0, "", problem_malformed, "ranges that are none", raw);
-	} else if (!r) {
-		r = ledger_close(accept, &ledger, delivery->received_ms);
-		if (!r)
-			r = accept_end(accept, delivery, 0, ACCEPT_ACCEPTED, "notice");
-	}
-	ledger_free(&ledger);
+	r = enter_notice(accept, delivery, &other, raw);
+	ledger_free(&other);
 	return r;
 }
 
