@@ -63,23 +63,20 @@ def test_an_adapter_that_says_nothing_is_silent(depot):
     wait_state(depot, device, "healthy")
 
 
-def test_a_bus_that_says_nothing_is_told_from_an_adapter_that_does(depot):
+@pytest.mark.parametrize("fault", ["silence", "asleep"])
+def test_a_vehicle_that_does_not_answer_is_parked_not_lost(depot, fault):
+    """No control unit answers while the adapter does: that is a measurement, and fresh as one."""
     vehicle, device = of(depot, 2)
-    depot.sim.fault(vehicle, "silence")
-    item = wait_state(depot, device, "stale")
-    assert item["reason"]["code"] in ("source_silent", "vehicle_asleep", "ignition_off")
-    depot.sim.fault(vehicle, "none")
-    wait_state(depot, device, "healthy")
-
-
-def test_a_vehicle_that_sleeps_says_so(depot):
-    vehicle, device = of(depot, 2)
-    depot.sim.fault(vehicle, "asleep")
+    depot.sim.fault(vehicle, fault)
 
     def says_so():
         item = depot.core.health()[device]
         return (item["reason"] or {}).get("code") in ("vehicle_asleep", "ignition_off")
-    wait_until(says_so, 20, "the reason is that the vehicle sleeps", depot.programs(), 0.05)
+    wait_until(says_so, 20, "the reason is that the vehicle is off", depot.programs(), 0.05)
+    since = depot.core.health()[device]["last_update_received_at"]
+    wait_until(lambda: depot.core.health()[device]["last_update_received_at"] > since, 10,
+               "it goes on being measured", depot.programs())
+    assert depot.core.health()[device]["health_state"] == "healthy"
     depot.sim.fault(vehicle, "none")
 
     def awake():

@@ -100,15 +100,15 @@ class Gateway:
 
     # ---- payloads ----
 
-    def header(self, body, count, **over):
-        """The header line of the next batch; what is given replaces what would stand there, None
+    def header(self, content, count, **over):
+        """The header line of the next batch with this body; what is given replaces what would stand there, None
         leaves a member out."""
         if "batch" not in over:
             self.batch += 1
         now = mono_us()
         line = {"v": 1, "session": self.session, "epoch": self.epoch, "prev": None,
                 "batch": self.batch, "floor": 1, "count": count, "lane": "live", "class": "sample",
-                "body": "json", "digest": digest(body),
+                "body": "json", "digest": digest(content),
                 "boot": {"id": self.boot, "sent_mono_us": now, "anchor_mono_us": now,
                          "anchor_at": utc(), "quality": "synced"}}
         for key, value in over.items():
