@@ -406,8 +406,8 @@ static int take_notice(struct accept *accept, struct delivery *delivery,
 		       const struct raw_record *raw)
 {
 	const struct wire_record *record = &accept->record;
-	const char *name = record->kind == WIRE_DROPPED ? record->dropped.epoch
-							: record->epoch_end.epoch;
+	const char *name =
+		record->kind == WIRE_DROPPED ? record->dropped.epoch : record->epoch_end.epoch;
 	struct ledger *own = delivery->ledger;
 	struct ledger other;
 	int r;
