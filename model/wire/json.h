@@ -1,6 +1,6 @@
-/* The one JSON reader and writer of Freshet. Which library stands behind it is this module's own
- * business; strict: bad UTF-8, duplicate keys, trailing bytes, depth past 32 and numbers that are
- * not finite are errors. Integers keep 64 bits.
+/* The one JSON reader and writer of Freshet. The reader is strict (RFC 8259): bad UTF-8, halves of
+ * surrogate pairs, duplicate keys, keys with a NUL, trailing bytes, integers past 64 bits and numbers
+ * that are not finite are errors. Integers keep 64 bits, reals are rounded as strtod() rounds.
  */
 #ifndef MODEL_WIRE_JSON_H
 #define MODEL_WIRE_JSON_H
@@ -12,9 +12,9 @@
 #include "base/buf.h"
 
 #define JR_DEPTH_MAX 32
-/* A document of small things takes many times its text: 8 MiB of "[]," would be 1 GB. */
-#define JR_CONTAINERS_MAX 65536 /* arrays and objects */
-#define JR_VALUES_MAX 500000    /* members and elements, about */
+/* A value takes some 40 bytes beside its text: without a limit 8 MiB of "0," would be 160 MB. */
+#define JR_VALUES_MAX 500000
+#define JR_BYTES_MAX ((size_t)1 << 30)
 
 enum jr_type {
 	JR_NONE,
@@ -35,14 +35,22 @@ struct jr_error {
 	char message[128]; /* for a person */
 };
 
-/* Parses one document; what passes the limits above is an error too. Returns 0, -EINVAL (then *ret_error says what and where) or -ENOMEM. */
+/* Parses one document; what passes the limits above is an error too. The document copies what it
+ * needs of `text`, except for jr_raw(). Time is bounded by n log n of the text, whatever its keys.
+ * Returns 0, -EINVAL (then *ret_error says what and where) or -ENOMEM. A document never changes: any
+ * thread may read it. */
 int jr_parse(const char *text, size_t len, struct jr_doc **ret_doc, struct jr_error *ret_error);
 void jr_free(struct jr_doc *doc); /* NULL is accepted */
 const struct jr_value *jr_root(const struct jr_doc *doc);
+/* The exact bytes of a value of this document, without spaces around it: a slice of the text that
+ * jr_parse() was given, which must be there still. */
+void jr_raw(const struct jr_doc *doc, const struct jr_value *value, const char **ret_text,
+	    size_t *ret_len);
 
 /* Readers accept NULL values (JR_NONE), so look-ups chain without checks. */
 enum jr_type jr_type(const struct jr_value *value);
-const struct jr_value *jr_get(const struct jr_value *object, const char *key);
+const struct jr_value *jr_get(const struct jr_value *object,
+			      const char *key); /* walks the members */
 size_t jr_count(const struct jr_value *array_or_object);
 const struct jr_value *jr_at(const struct jr_value *array, size_t index);
 /* Each return true and set *ret only when the value is of that type. A real is no integer; an
@@ -50,11 +58,12 @@ const struct jr_value *jr_at(const struct jr_value *array, size_t index);
 bool jr_bool(const struct jr_value *value, bool *ret);
 bool jr_integer(const struct jr_value *value, int64_t *ret);
 bool jr_number(const struct jr_value *value, double *ret);
+/* A NUL follows the text (which may hold others); it lives as long as the document. */
 bool jr_string(const struct jr_value *value, const char **ret_text, size_t *ret_len);
 /* Copies a string and its NUL; false, with `out` untouched, where it is no string, does not fit or
  * holds a NUL (jr_string() hands those over as they are). */
 bool jr_string_copy(const struct jr_value *value, char *out, size_t size);
-/* Calls `fn` for each member in document order until it returns non-zero; returns that. */
+/* Calls `fn` for each member in document order, with its key as a C string, until it returns non-zero; returns that. */
 int jr_each(const struct jr_value *object,
 	    int (*fn)(void *arg, const char *key, size_t key_len, const struct jr_value *value),
 	    void *arg);
