@@ -8,7 +8,6 @@
 #include "cloud/accept/accept_priv.h"
 
 #define CACHE_DEVICES 4096
-#define RECORD_BYTES_MAX WIRE_UNPACKED_BYTES_MAX
 
 static const char *const outcome_names[ACCEPT_OUTCOME_COUNT] = {
 	"accepted", "late", "stale", "duplicate", "parked", "rejected",
@@ -30,7 +29,6 @@ int accept_create(const struct accept_config *config, struct accept **ret_accept
 	accept->db = config->db;
 	accept->clock = config->clock;
 	accept->anchors.db = config->db;
-	buf_init(&accept->text, RECORD_BYTES_MAX);
 	r = cache_create(capacity, &accept->cache);
 	if (r) {
 		free(accept);
@@ -57,7 +55,6 @@ void accept_destroy(struct accept *accept)
 	accept_rollback(accept);
 	free_acks(&accept->ready_acks);
 	cache_destroy(accept->cache);
-	buf_free(&accept->text);
 	free(accept->changed);
 	free(accept);
 }

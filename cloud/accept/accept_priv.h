@@ -51,7 +51,6 @@ struct accept {
 	/* Memory that every record uses in turn. */
 	struct wire_record record;
 	struct model_update_room room;
-	struct buf text;
 };
 
 struct ledger;
@@ -93,18 +92,12 @@ int accept_mark_changed(struct accept *accept, int64_t workspace, int64_t device
 int accept_flush_devices(struct accept *accept);
 int accept_forget_devices(struct accept *accept);
 
-/* records.c: one record of a delivery, as JSON text. */
+/* records.c: one record of a delivery; `raw` are its bytes as they came. */
 int accept_record(struct accept *accept, struct delivery *delivery, const struct jr_value *json,
-		  int position);
-/* A record as it came: its text, or the JSON from which its text can be made. */
-struct raw_record {
-	const struct jr_value *json;
-	const char *text; /* NULL: not made yet */
-	size_t len;
-};
+		  struct model_text raw, int position);
 /* One update. It is kept whole where it is parked or rejected. Its end is counted; *ret_outcome and *ret_reason (may be NULL) tell it. */
 int accept_apply(struct accept *accept, struct delivery *delivery,
-		 const struct model_update *update, int position, const struct raw_record *raw,
+		 const struct model_update *update, int position, const struct model_text *raw,
 		 enum accept_outcome *ret_outcome, const char **ret_reason);
 /* epochs.c: the transfer's ledger. */
 struct ledger {

@@ -288,7 +288,8 @@ static int take_records(struct intake *in)
 	int r = 0;
 
 	for (size_t i = 0; i < count && !r; i++)
-		r = accept_record(in->accept, &in->delivery, wire_batch_at(in->batch, i), (int)i);
+		r = accept_record(in->accept, &in->delivery, wire_batch_at(in->batch, i),
+				  wire_batch_raw(in->batch, i), (int)i);
 	return r;
 }
 

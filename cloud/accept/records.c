@@ -4,28 +4,11 @@
 #include <string.h>
 
 #include "cloud/accept/accept_priv.h"
-#include "cloud/accept/retell.h"
 #include "cloud/domain/freshness.h"
 
 #define FUTURE_MS (INT64_C(300) * 1000)
 
 static const char *const problem_malformed = "malformed";
-
-/* The record's text: most records never need it. */
-static int raw_text(struct accept *accept, const struct raw_record *raw, const char **ret_text,
-		    size_t *ret_len)
-{
-	if (raw->text) {
-		*ret_text = raw->text;
-		*ret_len = raw->len;
-		return 0;
-	}
-	buf_reset(&accept->text);
-	retell(&accept->text, raw->json);
-	*ret_text = accept->text.data;
-	*ret_len = accept->text.len;
-	return accept->text.error;
-}
 
 static int touch_device(struct delivery *delivery, int64_t device)
 {
@@ -57,19 +40,15 @@ static void span_mono(struct delivery *delivery, int64_t mono_us)
 /* Refuses a record: kept in the rejection log, counted, its neighbours go on. */
 static int reject(struct accept *accept, struct delivery *delivery, int64_t device,
 		  const char *about, const char *reason, const char *detail,
-		  const struct raw_record *raw)
+		  const struct model_text *raw)
 {
 	char source[200];
-	const char *json;
-	size_t len;
-	int r = raw_text(accept, raw, &json, &len);
+	int r;
 
-	if (r)
-		return r;
 	(void)snprintf(source, sizeof(source), "%s/%s%s%s", delivery->workspace_name,
 		       delivery->gateway_name, about[0] ? "/" : "", about);
 	r = accept_log_rejection(accept, delivery->workspace, delivery->gateway, source, reason,
-				 detail, json, len, delivery->received_ms);
+				 detail, raw->data, raw->len, delivery->received_ms);
 	return r ? r : accept_end(accept, delivery, device, ACCEPT_REJECTED, reason);
 }
 
@@ -89,7 +68,7 @@ static int park_overflow(struct accept *accept, const struct delivery *delivery)
 }
 
 static int park(struct accept *accept, struct delivery *delivery, int64_t device, const char *name,
-		const char *reason, const char *vin, int position, const struct raw_record *raw)
+		const char *reason, const char *vin, int position, const struct model_text *raw)
 {
 	struct coredb_parked row = {.workspace = delivery->workspace,
 				    .gateway = delivery->gateway,
@@ -101,12 +80,10 @@ static int park(struct accept *accept, struct delivery *delivery, int64_t device
 				    .boot = delivery->boot,
 				    .position = position,
 				    .received_ms = delivery->received_ms,
-				    .vin = vin};
-	int r = raw_text(accept, raw, &row.record, &row.record_len);
-
-	if (r)
-		return r;
-	r = coredb_parked_add(accept->db, &row);
+				    .vin = vin,
+				    .record = raw->data,
+				    .record_len = raw->len};
+	int r = coredb_parked_add(accept->db, &row);
 	if (r == -EDQUOT) {
 		r = park_overflow(accept, delivery);
 		if (r)
@@ -219,7 +196,7 @@ static bool is_newest(struct accept *accept, const struct cache_entry *entry,
 }
 
 static int merge(struct accept *accept, struct delivery *delivery, struct cache_entry *entry,
-		 const struct model_update *update, int position, const struct raw_record *raw,
+		 const struct model_update *update, int position, const struct model_text *raw,
 		 enum accept_outcome *ret_outcome, const char **ret_reason)
 {
 	struct model_stamp stamp = {.boot = update->mono_us == MODEL_NO_TIME ? 0 : delivery->boot,
@@ -265,7 +242,7 @@ static int merge(struct accept *accept, struct delivery *delivery, struct cache_
 
 /* Who is meant by a name that this workspace does not know? */
 static int handle_unknown(struct accept *accept, struct delivery *delivery, const char *name,
-			  const char *vin, int position, const struct raw_record *raw,
+			  const char *vin, int position, const struct model_text *raw,
 			  enum accept_outcome *ret_outcome, const char **ret_reason)
 {
 	int r = coredb_device_elsewhere(accept->db, delivery->workspace, name);
@@ -300,7 +277,7 @@ static int find_entry(struct accept *accept, const struct delivery *delivery,
 }
 
 int accept_apply(struct accept *accept, struct delivery *delivery,
-		 const struct model_update *update, int position, const struct raw_record *raw,
+		 const struct model_update *update, int position, const struct model_text *raw,
 		 enum accept_outcome *ret_outcome, const char **ret_reason)
 {
 	const char *name = update->device_id[0] ? update->device_id : update->external_id;
@@ -357,7 +334,7 @@ static int note_implausible(struct accept *accept, struct delivery *delivery, co
 }
 
 static int take_update(struct accept *accept, struct delivery *delivery,
-		       const struct raw_record *raw, int position)
+		       const struct model_text *raw, int position)
 {
 	const struct model_update *update = &accept->record.update;
 	int r;
@@ -372,7 +349,7 @@ static int take_update(struct accept *accept, struct delivery *delivery,
 }
 
 static int take_envelope(struct accept *accept, struct delivery *delivery,
-			 const struct raw_record *raw, int position)
+			 const struct model_text *raw, int position)
 {
 	const struct wire_envelope *envelope = &accept->record.envelope;
 
@@ -403,7 +380,7 @@ static int enter_notice(struct accept *accept, struct delivery *delivery, struct
 /* A notice of loss: of another epoch of the same gateway, or of the batch's own, whose row is written
  * once more when the batch is through: there must be only one copy of it. */
 static int take_notice(struct accept *accept, struct delivery *delivery,
-		       const struct raw_record *raw)
+		       const struct model_text *raw)
 {
 	const struct wire_record *record = &accept->record;
 	const char *name =
@@ -430,9 +407,8 @@ static int take_notice(struct accept *accept, struct delivery *delivery,
 }
 
 int accept_record(struct accept *accept, struct delivery *delivery, const struct jr_value *json,
-		  int position)
+		  struct model_text raw, int position)
 {
-	const struct raw_record raw = {.json = json};
 	char problem[160] = "";
 	int r;
 

@@ -52,7 +52,7 @@ int accept_update(struct accept *accept, const char *workspace, const struct mod
 		  const char *record_json, size_t record_len, int64_t received_ms,
 		  enum accept_outcome *ret_outcome, const char **ret_reason)
 {
-	const struct raw_record raw = {.text = record_json, .len = record_len};
+	const struct model_text raw = {.data = record_json, .len = record_len};
 	enum accept_outcome outcome;
 	const char *reason;
 	struct coredb_workspace ws;
@@ -113,7 +113,7 @@ static int release(struct accept *accept, const struct coredb_device *device,
 		   const struct coredb_workspace *workspace, const struct parked_copy *copy,
 		   const struct jr_value *json)
 {
-	const struct raw_record raw = {.text = copy->record.data, .len = copy->record.len};
+	const struct model_text raw = {.data = copy->record.data, .len = copy->record.len};
 	struct delivery *delivery = calloc(1, sizeof(*delivery));
 	char problem[160] = "";
 	int r;

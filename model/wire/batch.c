@@ -161,6 +161,16 @@ const struct jr_value *wire_batch_at(const struct wire_batch *batch, size_t inde
 	return jr_at(jr_root(batch->doc), index);
 }
 
+struct model_text wire_batch_raw(const struct wire_batch *batch, size_t index)
+{
+	struct model_text raw = {NULL, 0};
+	const struct jr_value *record = wire_batch_at(batch, index);
+
+	if (record)
+		jr_raw(batch->doc, record, &raw.data, &raw.len);
+	return raw;
+}
+
 struct model_text wire_batch_text(const struct wire_batch *batch)
 {
 	return (struct model_text){batch->text, batch->len};

@@ -81,6 +81,8 @@ void wire_batch_free(struct wire_batch *batch);
 size_t wire_batch_count(const struct wire_batch *batch);
 /* The record at `index` as JSON, for wire_record_decode(). */
 const struct jr_value *wire_batch_at(const struct wire_batch *batch, size_t index);
+/* Its bytes as they came, as long as the batch lives. */
+struct model_text wire_batch_raw(const struct wire_batch *batch, size_t index);
 /* The body as unpacked JSON text, as long as the batch lives. */
 struct model_text wire_batch_text(const struct wire_batch *batch);
 

@@ -100,12 +100,17 @@ static void round_trip(struct fixture *t, const char *name)
 static void a_json_batch_comes_back_byte_for_byte(void **state)
 {
 	struct fixture *t = *state;
+	struct model_text raw;
 
 	buf_puts(&t->body, TWO);
 	round_trip(t, "batch_json.bin");
 	assert_int_equal(wire_batch_count(t->batch), 2);
 	assert_int_equal(jr_type(wire_batch_at(t->batch, 1)), JR_OBJECT);
 	assert_null(wire_batch_at(t->batch, 2));
+	assert_null(wire_batch_raw(t->batch, 2).data);
+	raw = wire_batch_raw(t->batch, 1);
+	assert_true(raw.len > 2 && raw.data[0] == '{' && raw.data[raw.len - 1] == '}');
+	assert_memory_equal(raw.data, TWO + strlen(TWO) - 1 - raw.len, raw.len);
 	assert_int_equal(wire_batch_text(t->batch).len, strlen(TWO));
 	assert_true(t->read.batch == 41 && t->read.floor == 38 && t->read.count == 2);
 	assert_int_equal(t->read.class, WIRE_CLASS_STATE);

@@ -167,6 +167,35 @@ static void values_have_their_types(void **state)
 	jr_free(NULL);
 }
 
+static void a_value_has_the_bytes_of_the_text(void **state)
+{
+	static const char text[] = " { \"a\\u0062\" : [ 1.50 , \"\\u0041\" ] , \"c\":{ }\n} ";
+	struct jr_doc *doc = parse(text);
+	const struct jr_value *list = jr_get(jr_root(doc), "ab");
+	const struct {
+		const struct jr_value *value;
+		const char *raw;
+	} cases[] = {
+		{jr_root(doc), "{ \"a\\u0062\" : [ 1.50 , \"\\u0041\" ] , \"c\":{ }\n}"},
+		{list, "[ 1.50 , \"\\u0041\" ]"},
+		{jr_at(list, 0), "1.50"},
+		{jr_at(list, 1), "\"\\u0041\""},
+		{jr_get(jr_root(doc), "c"), "{ }"},
+	};
+	const char *raw;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		assert_non_null(cases[i].value);
+		jr_raw(doc, cases[i].value, &raw, &len);
+		assert_int_equal(len, strlen(cases[i].raw));
+		assert_memory_equal(raw, cases[i].raw, len);
+		assert_true(raw >= text && raw + len <= text + sizeof(text));
+	}
+	jr_free(doc);
+}
+
 static int collect(void *arg, const char *key, size_t len, const struct jr_value *value)
 {
 	int64_t number = 0;
@@ -363,6 +392,7 @@ int suite_model_wire_json(void)
 		cmocka_unit_test(depth_ends_at_32),
 		cmocka_unit_test(a_document_of_too_many_small_things_is_refused),
 		cmocka_unit_test(values_have_their_types),
+		cmocka_unit_test(a_value_has_the_bytes_of_the_text),
 		cmocka_unit_test(members_come_in_document_order_until_told_to_stop),
 		cmocka_unit_test_setup_teardown(the_writer_puts_the_commas, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(strings_are_escaped_and_mended, set_up, tear_down),
