@@ -323,8 +323,8 @@ static bool take_key(struct parser *p)
 		return fail_at(p, start, "expected a key");
 	if (!read_string(p, &p->key, &p->key_len))
 		return false;
-	/* Callers take keys for C strings. */
-	if (memchr(p->key, '\0', p->key_len))
+	/* Callers take keys for C strings. Only an escape can be a NUL, and escapes are longer. */
+	if (p->at - start - 2 != (ptrdiff_t)p->key_len && memchr(p->key, '\0', p->key_len))
 		return fail_at(p, start, "a key with a NUL");
 	skip_space(p);
 	if (*p->at != ':')
