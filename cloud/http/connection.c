@@ -149,6 +149,7 @@ void http_incoming_free(struct http_incoming *incoming)
 static int body_length(struct lws *wsi, enum http_method method)
 {
 	const bool carries = method == HTTP_POST || method == HTTP_PUT || method == HTTP_PATCH;
+	unsigned long length;
 	char text[16];
 	int n;
 
@@ -161,9 +162,9 @@ static int body_length(struct lws *wsi, enum http_method method)
 		return -413;
 	if (strspn(text, "0123456789") != strlen(text))
 		return -400;
-	if (strlen(text) > 9 || atoi(text) > HTTP_BODY_MAX)
-		return -413;
-	return atoi(text);
+	errno = 0;
+	length = strtoul(text, NULL, 10);
+	return errno || length > HTTP_BODY_MAX ? -413 : (int)length;
 }
 
 /* ---- the answer ------------------------------------------------------------------------------- */
@@ -389,7 +390,7 @@ static int on_writeable(struct lws *wsi, struct connection *conn)
 /* Before a WebSocket is opened: who may, from where, for what. 0 go on, 1 answered, -1 hang up. */
 static int on_upgrade(struct lws *wsi, struct http *http, const char *what)
 {
-	struct access_principal principal;
+	struct access_principal principal = {.roles = 0};
 	struct http_incoming *in;
 	struct http_reply reply;
 	char protocols[128];
@@ -431,8 +432,11 @@ int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		  size_t len)
 {
 	struct connection *conn = user;
-	struct http *http = wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
+	struct http *http;
 
+	if (!wsi)
+		return 0; /* of the context itself */
+	http = lws_context_user(lws_get_context(wsi));
 	switch (reason) {
 	case LWS_CALLBACK_HTTP:
 		return on_head(wsi, conn, http);

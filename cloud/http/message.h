@@ -20,8 +20,8 @@ const char *http_method_name(enum http_method method);
 #define HTTP_ARGS_MAX 16
 #define HTTP_ARG_SIZE 256
 #define HTTP_PATH_SIZE 1024
-#define HTTP_BODY_MAX (1024 * 1024)
-#define HTTP_REPLY_MAX (64 * 1024 * 1024)
+#define HTTP_BODY_MAX ((size_t)1024 * 1024)
+#define HTTP_REPLY_MAX ((size_t)64 * 1024 * 1024)
 
 struct http_arg {
 	const char *name, *value; /* percent-decoded */

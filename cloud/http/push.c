@@ -214,6 +214,8 @@ static struct slot *slot_add(struct board *board, int64_t device)
 			return NULL;
 	}
 	for (struct subscription *sub = board->subscriptions; sub && behind; sub = sub->next) {
+		if (sub->bits <= board->count)
+			continue;
 		shift_bits(sub->wanted, place, board->count);
 		shift_bits(sub->dirty, place, board->count);
 	}
@@ -437,7 +439,7 @@ static int want_devices(struct subscription *sub, const struct jr_value *devices
 		goto out;
 	if (count)
 		qsort(names, count, sizeof(*names), compare_names);
-	for (size_t i = 0; i < board->count && count; i++) {
+	for (size_t i = 0; i < board->count && i < sub->bits && count; i++) {
 		const char *name = board->slots[i].name;
 
 		if (!board->slots[i].gone &&

@@ -76,7 +76,7 @@ void router_allow(unsigned allowed, char *out, size_t size)
 	size_t len = 0;
 
 	out[0] = '\0';
-	for (int i = 0; i < HTTP_METHOD_COUNT; i++) {
+	for (enum http_method i = 0; i < HTTP_METHOD_COUNT; i++) {
 		if (!(allowed & 1U << i) || len >= size)
 			continue;
 		len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ", " : "",

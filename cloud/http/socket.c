@@ -150,8 +150,11 @@ int http_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
 		     size_t len)
 {
 	struct http_ws *ws = user;
-	struct http *http = wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
+	struct http *http;
 
+	if (!wsi)
+		return 0; /* of the context itself */
+	http = lws_context_user(lws_get_context(wsi));
 	switch (reason) {
 	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
 		return on_filter(wsi, ws, http);

@@ -11,7 +11,7 @@
 void query_counts_write(struct jw *w, const int64_t counts[static HEALTH_STATE_COUNT])
 {
 	jw_open_object(w);
-	for (int i = 0; i < HEALTH_STATE_COUNT; i++)
+	for (enum health_state i = 0; i < HEALTH_STATE_COUNT; i++)
 		jw_int(w, health_state_name(i), counts[i]);
 	jw_close_object(w);
 }
@@ -196,15 +196,23 @@ static int issue_row(const struct issues *issues, size_t index, struct query_row
 /* The cursor is the last one shown: it keeps its place while others come and go. */
 static int parse_cursor(const char *cursor, struct issue *ret)
 {
-	char tail;
+	char *end;
+	long long since_ms, device;
 
 	if (!cursor) {
 		*ret = (struct issue){INT64_MIN, INT64_MIN};
 		return 0;
 	}
-	return sscanf(cursor, "%" SCNd64 ".%" SCNd64 "%c", &ret->since_ms, &ret->device, &tail) == 2
-		       ? 0
-		       : -EINVAL;
+	errno = 0;
+	since_ms = strtoll(cursor, &end, 10);
+	if (errno || end == cursor || *end != '.')
+		return -EINVAL;
+	cursor = end + 1;
+	device = strtoll(cursor, &end, 10);
+	if (errno || end == cursor || *end)
+		return -EINVAL;
+	*ret = (struct issue){since_ms, device};
+	return 0;
 }
 
 static void issues_write(const struct issues *issues, const struct issue *after,

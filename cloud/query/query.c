@@ -261,7 +261,7 @@ static void workspace_write(struct jw *w, const struct coredb_workspace *row)
 	jw_key(w, "policy");
 	jw_open_object(w);
 	evidence_policy(&row->policy, &policy);
-	for (int i = 0; i < POLICY_FIELD_COUNT; i++)
+	for (enum policy_field i = 0; i < POLICY_FIELD_COUNT; i++)
 		jw_int(w, policy_field_info(i)->name, policy_get(&policy, i));
 	jw_close_object(w);
 	jw_close_object(w);

@@ -46,7 +46,7 @@ void query_judge(const struct query *query, const struct coredb_workspace *works
 		 const struct coredb_health_row *row, struct query_row *ret_row);
 /* The item of a device in health, issues and live messages; without `age` the member
  * freshness_age_s is left out. */
-int query_row_write(struct query *query, struct jw *w, const struct query_row *row, bool age);
+int query_row_write(struct query *query, struct jw *w, const struct query_row *item, bool age);
 
 typedef bool query_visible_fn(void *arg, const char *workspace);
 /* {items, next_cursor} of the workspaces that `visible` lets through. */

@@ -9,7 +9,7 @@
 #include "model/wire/snapshot.h"
 #include "storage/coredb/auth.h"
 
-#define STABLE_MAX (4 * 1024 * 1024)
+#define STABLE_MAX ((size_t)4 * 1024 * 1024)
 
 /* One vehicle in the making. */
 struct view {
