@@ -360,7 +360,7 @@ static int take_envelope(struct accept *accept, struct delivery *delivery,
 
 /* What a notice says, into the ledger of its epoch, and the gaps that follow. */
 static int enter_notice(struct accept *accept, struct delivery *delivery, struct ledger *ledger,
-			const struct raw_record *raw)
+			const struct model_text *raw)
 {
 	const struct wire_record *record = &accept->record;
 	int r;
