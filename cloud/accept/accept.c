@@ -29,8 +29,10 @@ int accept_create(const struct accept_config *config, struct accept **ret_accept
 	accept->db = config->db;
 	accept->clock = config->clock;
 	accept->anchors.db = config->db;
-	r = cache_create(capacity, &accept->cache);
+	accept->unpacker = wire_unpacker_create();
+	r = accept->unpacker ? cache_create(capacity, &accept->cache) : -ENOMEM;
 	if (r) {
+		wire_unpacker_free(accept->unpacker);
 		free(accept);
 		return r;
 	}
@@ -55,6 +57,7 @@ void accept_destroy(struct accept *accept)
 	accept_rollback(accept);
 	free_acks(&accept->ready_acks);
 	cache_destroy(accept->cache);
+	wire_unpacker_free(accept->unpacker);
 	free(accept->changed);
 	free(accept);
 }

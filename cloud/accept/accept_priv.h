@@ -51,6 +51,7 @@ struct accept {
 	/* Memory that every record uses in turn. */
 	struct wire_record record;
 	struct model_update_room room;
+	struct wire_unpacker *unpacker;
 };
 
 struct ledger;

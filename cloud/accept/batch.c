@@ -453,7 +453,8 @@ int accept_batch(struct accept *accept, const char *workspace, const char *gatew
 	r = gateway_contact(accept, in->gateway.id, received_ms);
 	if (r)
 		goto out;
-	problem = wire_batch_decode(payload, len, &in->header, &in->batch, detail, sizeof(detail));
+	problem = wire_batch_decode(accept->unpacker, payload, len, &in->header, &in->batch, detail,
+				    sizeof(detail));
 	if (problem == WIRE_NO_HEADER && len > WIRE_BATCH_BYTES_MAX)
 		problem = WIRE_TOO_LARGE;
 	r = take_decoded(in, problem, detail, &result);

@@ -344,14 +344,22 @@ struct number {
 
 static void take_digits(struct number *n, char **at, int step)
 {
-	for (; is_digit(**at); (*at)++) {
-		if (n->count > 0 || **at != '0')
-			n->count++;
-		if (n->count <= 19) {
-			n->digits = n->digits * 10 + (uint64_t)(**at - '0');
-			n->exponent -= step;
+	uint64_t digits = n->digits;
+	unsigned count = n->count;
+	int exponent = n->exponent;
+	char *s = *at;
+
+	for (; is_digit(*s); s++) {
+		count += count > 0 || *s != '0';
+		if (count <= 19) {
+			digits = digits * 10 + (uint64_t)(*s - '0');
+			exponent -= step;
 		}
 	}
+	n->digits = digits;
+	n->count = count;
+	n->exponent = exponent;
+	*at = s;
 }
 
 /* Past 99999 it does not matter how large: strtod() looks at the text itself. */

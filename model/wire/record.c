@@ -254,7 +254,7 @@ static int find_group(enum model_module module, const char *key, size_t len)
 	for (enum model_field f = model_module_first(module); f < model_module_end(module); f++) {
 		const char *path = model_field_info(f)->path;
 
-		if (strncmp(path, key, len) == 0 && path[len] == '.')
+		if (path[0] == key[0] && strncmp(path, key, len) == 0 && path[len] == '.')
 			return (int)f;
 	}
 	return -1;
@@ -327,7 +327,7 @@ static bool known_member(const char *key)
 		"at",   "vin",       "keyframe",    "simulated", "module_status", "age_ms"};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(key, known[i]) == 0)
+		if (key[0] == known[i][0] && strcmp(key, known[i]) == 0)
 			return true;
 	return false;
 }

@@ -35,6 +35,7 @@ struct input {
 	struct buf packed;
 	enum wire_body body;
 	struct wire_batch *batch;
+	struct wire_unpacker *unpacker;
 };
 
 static void die(const char *what)
@@ -66,12 +67,12 @@ static void put_record(struct buf *out, unsigned n)
 	(void)snprintf(update->source, sizeof(update->source), "obd%u", n % DEVICES);
 	update->mono_us = INT64_C(911345678) + (int64_t)n * 1000123;
 	r = model_update_set_number(update, MODEL_FIELD_SPEED_KMH, n % 90);
-	r |= model_update_set_number(update, MODEL_FIELD_ODOMETER_KM, 120034.7 + n / 10.0);
+	r |= model_update_set_number(update, MODEL_FIELD_ODOMETER_KM, (1200347 + n) / 10.0);
 	r |= model_update_set_number(update, MODEL_FIELD_ENGINE_RPM, 800 + n * 7.25);
 	r |= model_update_set_number(update, MODEL_FIELD_ENGINE_COOLANT_TEMP_C, 88 + n % 5);
 	r |= model_update_set_number(update, MODEL_FIELD_FUEL_LEVEL_PCT, 61.5 - n % 40 / 8.0);
-	r |= model_update_set_number(update, MODEL_FIELD_LATITUDE, 48.137154 + n / 1e5);
-	r |= model_update_set_number(update, MODEL_FIELD_LONGITUDE, 11.576124 + n / 1e5);
+	r |= model_update_set_number(update, MODEL_FIELD_LATITUDE, (48137154 + n * 10) / 1e6);
+	r |= model_update_set_number(update, MODEL_FIELD_LONGITUDE, (11576124 + n * 10) / 1e6);
 	if (r)
 		die("an update cannot hold these fields");
 	jw_init(&w, out);
@@ -96,6 +97,9 @@ static void make_batch(struct input *in)
 {
 	struct wire_header header = {.batch = 1, .floor = 1, .count = RECORDS};
 
+	in->unpacker = wire_unpacker_create();
+	if (!in->unpacker)
+		die("no memory");
 	make_list(&in->text, RECORDS, 0);
 	buf_init(&in->packed, WIRE_BATCH_BYTES_MAX);
 	buf_init(&in->payload, WIRE_BATCH_BYTES_MAX);
@@ -118,8 +122,8 @@ static struct wire_batch *decode_batch(struct input *in)
 	struct wire_header header;
 	char detail[160];
 
-	if (wire_batch_decode(in->payload.data, in->payload.len, &header, &batch, detail,
-			      sizeof(detail)) != WIRE_OK)
+	if (wire_batch_decode(in->unpacker, in->payload.data, in->payload.len, &header, &batch,
+			      detail, sizeof(detail)) != WIRE_OK)
 		die(detail);
 	return batch;
 }
@@ -276,6 +280,7 @@ int main(int argc, char **argv)
 	compare("document_7_kb", &document);
 	stages(&batch);
 	wire_batch_free(batch.batch);
+	wire_unpacker_free(batch.unpacker);
 	buf_free(&batch.packed);
 	buf_free(&batch.payload);
 	buf_free(&batch.text);

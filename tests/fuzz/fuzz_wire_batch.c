@@ -70,7 +70,7 @@ static enum wire_problem check_batch(const void *data, size_t size, struct wire_
 	struct wire_batch *batch = NULL;
 	char detail[160];
 	enum wire_problem problem =
-		wire_batch_decode(data, size, header, &batch, detail, sizeof(detail));
+		wire_batch_decode(NULL, data, size, header, &batch, detail, sizeof(detail));
 
 	if (problem == WIRE_OK)
 		for (size_t i = 0; i < wire_batch_count(batch); i++)

@@ -206,7 +206,7 @@ static int see_one(void *arg, const struct spool_batch *batch)
 	item->boot = batch->boot;
 	buf_init(&payload, WIRE_BATCH_BYTES_MAX);
 	assert_int_equal(wire_batch_encode(&header, batch->data, batch->len, &payload), 0);
-	if (wire_batch_decode(payload.data, payload.len, &header, &decoded, detail,
+	if (wire_batch_decode(NULL, payload.data, payload.len, &header, &decoded, detail,
 			      sizeof(detail)) != WIRE_OK)
 		fail_msg("%s", detail);
 	text = wire_batch_text(decoded);
