@@ -275,12 +275,12 @@ void wire_unpacker_free(struct wire_unpacker *unpacker)
 	(void)ZSTD_freeDCtx((ZSTD_DCtx *)unpacker);
 }
 
-static size_t unpack_frame(struct wire_unpacker *unpacker, struct wire_batch *batch, size_t size,
+static size_t unpack_frame(struct wire_unpacker *unpacker, struct wire_batch *batch, size_t room,
 			   const char *body, size_t len)
 {
 	if (!unpacker)
-		return ZSTD_decompress(batch->text, size, body, len);
-	return ZSTD_decompressDCtx((ZSTD_DCtx *)unpacker, batch->text, size, body, len);
+		return ZSTD_decompress(batch->text, room, body, len);
+	return ZSTD_decompressDCtx((ZSTD_DCtx *)unpacker, batch->text, room, body, len);
 }
 
 /* Checks everything that the frame says before a byte is allocated for it. */

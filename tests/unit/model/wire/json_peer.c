@@ -50,6 +50,15 @@ static bool within_our_limits(const json_t *json)
 	return measure(json, &values) <= JR_DEPTH_MAX && values <= JR_VALUES_MAX;
 }
 
+/* Also tells the zeros apart. */
+static uint64_t bits_of(double number)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &number, sizeof(bits));
+	return bits;
+}
+
 static const char *differ_scalar(struct pair pair)
 {
 	const char *text = NULL;
@@ -72,7 +81,7 @@ static const char *differ_scalar(struct pair pair)
 			       : "another number of an integer";
 	case JSON_REAL:
 		if (jr_integer(pair.ours, &integer) || !jr_number(pair.ours, &number) ||
-		    memcmp(&number, &theirs, sizeof(number)) != 0)
+		    bits_of(number) != bits_of(theirs))
 			return "another real";
 		return NULL;
 	case JSON_TRUE:
