@@ -385,7 +385,7 @@ static void put_space(struct buf *out, uint64_t *seed)
 /* Opens and closes by chance: a document without recursion. Keys are mostly different. */
 static void put_random_document(struct buf *out, uint64_t *seed)
 {
-	char closes[40];
+	char closes[40] = "";
 	uint32_t depth = 0, keys = 0, steps = roll(seed, 120);
 	bool first = true;
 
