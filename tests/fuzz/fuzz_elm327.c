@@ -1,0 +1,182 @@
+/* What an adapter may say: ELM327 lines, ISO-TP frames, OBD-II answers.
+ *
+ * An input is a line "<protocol><headers> <command>" (protocol 0..C as ATDPN says it, headers h or -,
+ * x with extended addressing), a newline, then the adapter's bytes. Whatever these are, a value comes
+ * only from bytes that the adapter sent as hex, in a message that echoes the request, from an id that
+ * may answer.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/protocol/elm327.h"
+#include "agent/protocol/obd2.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define HEX "0123456789ABCDEF"
+#define EXTENDED_ADDRESS 0xf1
+
+struct input {
+	struct elm327_config config;
+	char command[ELM327_COMMAND_MAX + 1];
+	const uint8_t *bytes;
+	size_t len;
+};
+
+static struct elm327_reply reply;
+/* What was fed as lines of text: upper case, without blanks and without what is dropped. */
+static char said[ELM327_REPLY_MAX + 1];
+
+static void check(int right)
+{
+	if (!right)
+		abort();
+}
+
+static struct input read_input(const uint8_t *data, size_t size)
+{
+	const uint8_t *end = size ? memchr(data, '\n', size) : NULL;
+	const size_t len = end ? (size_t)(end - data) : size;
+	struct input input = {.bytes = data + len + (end != NULL),
+			      .len = size - len - (end != NULL)};
+	const char *digit = len && data[0] ? strchr(HEX, data[0]) : NULL;
+
+	input.config = elm327_config_functional(digit ? (uint8_t)(digit - HEX) : 0);
+	input.config.headers = len > 1 && data[1] != '-';
+	if (len > 1 && data[1] == 'x')
+		input.config.address = EXTENDED_ADDRESS;
+	for (size_t i = 3, n = 0; i < len && n < ELM327_COMMAND_MAX && data[i]; i++)
+		input.command[n++] = (char)data[i];
+	return input;
+}
+
+static void feed(const struct input *input)
+{
+	size_t n = 0;
+	size_t i = 0;
+
+	elm327_begin(&reply, input->command, &input->config);
+	for (; i < input->len && !reply.done; i++) {
+		const uint8_t byte = input->bytes[i];
+
+		(void)elm327_feed(&reply, byte);
+		if (byte == 0 || byte >= 0x80 || byte == ' ' || n == sizeof(said) - 1)
+			continue;
+		said[n++] = (char)(byte >= 'a' && byte <= 'z' ? byte - 'a' + 'A' : byte);
+	}
+	said[n] = '\0';
+	check(reply.done || elm327_feed(&reply, '>'));
+	/* What comes after the prompt belongs to nobody. */
+	check(elm327_feed(&reply, 'X') && reply.done);
+}
+
+/* Were these bytes said in one piece? */
+static void check_said(const uint8_t *data, size_t len)
+{
+	char text[2 * 64 + 1];
+
+	check(len <= 64);
+	for (size_t i = 0; i < len; i++) {
+		text[2 * i] = HEX[data[i] >> 4];
+		text[2 * i + 1] = HEX[data[i] & 0x0f];
+	}
+	text[2 * len] = '\0';
+	check(strstr(said, text) != NULL);
+}
+
+/* A long message is said in pieces: the first frame has two bytes of its own, the others one. */
+static void check_origin(const uint8_t *data, size_t len)
+{
+	const size_t room = ISOTP_FRAME_MAX - (reply.config.address ? 1 : 0);
+	size_t piece = len < ISOTP_FRAME_MAX ? len : room - 2;
+
+	for (size_t at = 0; at < len; at += piece, piece = room - 1)
+		check_said(data + at, piece < len - at ? piece : len - at);
+}
+
+static void check_values(const uint8_t *answer, size_t len)
+{
+	struct obd2_support support = {0};
+	char vin[OBD2_VIN_SIZE];
+
+	for (unsigned pid = 0; pid < 256; pid++) {
+		const struct obd2_pid_info *info = obd2_pid_info((uint8_t)pid);
+		double value = 0;
+
+		if (obd2_decode((uint8_t)pid, answer, len, &value))
+			continue;
+		check(reply.request[0] == 0x01 && answer[0] == 0x41 && answer[1] == pid);
+		check(reply.request_len < 2 || reply.request[1] == pid);
+		check(len == 2U + info->bytes && value >= info->add);
+	}
+	for (unsigned base = 0; base < 256; base += 0x20)
+		if (obd2_decode_support((uint8_t)base, answer, len, &support) == 0)
+			check(answer[0] == 0x41 && answer[1] == base && len == 6);
+	if (obd2_decode_vin(answer, len, vin) == 0)
+		check(answer[0] == 0x49 && answer[1] == 0x02 && strlen(vin) == 17 &&
+		      strspn(vin, "0123456789ABCDEFGHJKLMNPRSTUVWXYZ") == 17);
+}
+
+static void check_answers(void)
+{
+	const uint8_t *answer;
+	uint32_t id = 0;
+	size_t count = 0;
+	size_t total = 0;
+	size_t len = 0;
+
+	while ((answer = elm327_message(&reply, count, &id, &len)) != NULL) {
+		check(reply.request_len > 0 && len >= reply.echo_len);
+		check(answer[0] == (uint8_t)(reply.request[0] + 0x40));
+		check(memcmp(answer + 1, reply.request + 1, reply.echo_len - 1U) == 0);
+		check(reply.config.headers ? (id & reply.config.rx_mask) == reply.config.rx_id
+					   : id == 0);
+		check_origin(answer, len);
+		check_values(answer, len);
+		count++;
+		total += len;
+	}
+	check(count <= ELM327_MESSAGES_MAX && total <= ELM327_POOL);
+	check(!elm327_has_data(reply.kind) || count > 0);
+	check(reply.kind != ELM327_DATA || elm327_incomplete(&reply) == 0);
+	check(elm327_kind_name(reply.kind) != NULL && reply.kind != ELM327_INCOMPLETE);
+}
+
+static void check_text(void)
+{
+	uint8_t protocol = 0;
+	bool found;
+	double volts = 0;
+
+	check(memchr(reply.text, '\0', sizeof(reply.text)) != NULL);
+	if (elm327_parse_protocol(reply.text, &protocol, &found))
+		check(protocol <= 12);
+	if (elm327_parse_voltage(reply.text, &volts))
+		check(volts >= 0 && volts <= 40);
+}
+
+/* What may be sent is read back as the same request. */
+static void check_request(void)
+{
+	struct elm327_reply again;
+	char text[OBD2_TEXT_SIZE];
+
+	if (obd2_request_text(reply.request, reply.request_len, text))
+		return;
+	elm327_begin(&again, text, &reply.config);
+	check(again.request_len == reply.request_len &&
+	      memcmp(again.request, reply.request, reply.request_len) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct input input = read_input(data, size);
+
+	feed(&input);
+	check_answers();
+	check_text();
+	check_request();
+	return 0;
+}
