@@ -5,7 +5,9 @@
 #include <string.h>
 
 #define RETRY_US 1000000 /* after the spool refused */
-#define CLASS_COUNT 3    /* sample, state, alarm: the ledger is the spool's own */
+#define LOCATION_FIRST MODEL_FIELD_LATITUDE
+#define LOCATION_LAST MODEL_FIELD_LOCATION_STATUS
+#define CLASS_COUNT 3 /* sample, state, alarm: the ledger is the spool's own */
 
 /* What one source has said of one device. */
 struct track {
@@ -160,6 +162,19 @@ static int take_item(struct sampler *sampler, struct track *track, const struct 
 	return 0;
 }
 
+/* A position is told whole: the core keeps the newest of each field, and a latitude alone could meet
+ * the longitude that another device of the vehicle has told. */
+static void complete_location(struct track *track)
+{
+	bool any = false;
+
+	for (int field = LOCATION_FIRST; field <= LOCATION_LAST; field++)
+		any = any || track->waiting[field];
+	for (int field = LOCATION_FIRST; any && field <= LOCATION_LAST; field++)
+		track->waiting[field] =
+			model_update_get(&track->known, (enum model_field)field) != NULL;
+}
+
 /* Would a reading that waits be replaced? */
 static bool collides(const struct track *track, const struct model_update *update)
 {
@@ -203,6 +218,7 @@ int sampler_update(struct sampler *sampler, const struct model_update *update, i
 	for (size_t i = 0; i < update->item_count && !r; i++)
 		r = take_item(sampler, track, &update->items[i],
 			      mono_us - (int64_t)update->items[i].age_ms * 1000, now_us);
+	complete_location(track);
 	if (r)
 		return r;
 	if (sampler->due_us <= now_us || sampler->waiting >= (size_t)sampler->config.max_records)

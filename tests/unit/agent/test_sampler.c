@@ -102,6 +102,36 @@ static void says_not(const char *text)
 		fail_msg("there is %s in %s", text, taken.json);
 }
 
+static int observe_position(double latitude, double longitude, int64_t now_us)
+{
+	begin("bus-1", now_us);
+	assert_int_equal(model_update_set_number(&update, MODEL_FIELD_LATITUDE, latitude), 0);
+	assert_int_equal(model_update_set_number(&update, MODEL_FIELD_LONGITUDE, longitude), 0);
+	return sampler_update(sampler, &update, now_us);
+}
+
+static void a_position_is_told_whole_where_a_part_of_it_changed(void **state)
+{
+	(void)state;
+	assert_int_equal(observe_position(52.5, 13.4, 0), 0);
+	assert_int_equal(observe("bus-1", MODEL_FIELD_SPEED_KMH, 50, 0), 0);
+	assert_int_equal(sampler_flush(sampler, 0), 0);
+	/* North, along a meridian. */
+	assert_int_equal(observe_position(52.6, 13.4, SECOND), 0);
+	assert_int_equal(sampler_flush(sampler, SECOND), 0);
+	says("\"latitude\":52.6");
+	says("\"longitude\":13.4");
+	says_not("age_ms"); /* both were read together */
+	says_not("speed_kmh");
+	says_not("altitude_m"); /* never said, so not known to be anything */
+	assert_int_equal(sampler_coalesced(sampler), 0);
+	/* Parked: nothing to tell. */
+	taken.json[0] = '\0';
+	assert_int_equal(observe_position(52.6, 13.4, 2 * SECOND), 0);
+	assert_int_equal(sampler_flush(sampler, 2 * SECOND), 0);
+	says_not("latitude");
+}
+
 static void readings_within_the_age_share_a_record_with_their_ages(void **state)
 {
 	(void)state;
@@ -269,6 +299,7 @@ int suite_agent_sampler(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+		TEST(a_position_is_told_whole_where_a_part_of_it_changed),
 		TEST(readings_within_the_age_share_a_record_with_their_ages),
 		TEST(only_changes_are_recorded_until_the_heartbeat),
 		TEST(a_field_read_again_is_not_lost_to_the_later_reading),
