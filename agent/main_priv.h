@@ -1,0 +1,33 @@
+/* What the files of the command line share. */
+#ifndef AGENT_MAIN_PRIV_H
+#define AGENT_MAIN_PRIV_H
+
+#include "agent/config.h"
+#include "base/buf.h"
+#include "model/wire/json.h"
+
+enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct options {
+	const char *config;
+	bool json;
+	const char *words[2]; /* after the command */
+	int word_count;
+};
+
+/* Say on stderr what is wrong; return the exit code. */
+int main_usage_error(const char *what, const char *word);
+int main_fail(const char *what, int error);
+
+/* Members of the daemon's answers; "" and 0 where they are missing. */
+const char *main_text_of(const struct jr_value *object, const char *key);
+int64_t main_int_of(const struct jr_value *object, const char *key);
+
+/* Asks the running daemon; `out` is initialised and holds the answer, to be freed also after an
+ * error. Returns 0, -ENOENT or -ECONNREFUSED where none runs, another -errno. */
+int main_ask(const struct agent_config *config, const char *request, struct buf *out);
+
+/* The command `spool`; returns the exit code. */
+int main_spool(const struct agent_config *config, const struct options *options);
+
+#endif
