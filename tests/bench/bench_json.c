@@ -20,8 +20,8 @@
 #define DOCUMENT_BYTES 7000
 #define ROUNDS 7
 #define ROUND_US 60000
-/* Of the core's CPU a record, measured by the decision on the ingest path, a fifth may be JSON. */
-#define TARGET_US_A_RECORD 1.0
+/* A fifth of the 3 us of CPU that the core takes a record (./dev bench ingest). */
+#define TARGET_US_A_RECORD 0.6
 
 static bool as_json;
 
@@ -208,20 +208,30 @@ static double measure(void (*fn)(struct input *), struct input *in, unsigned *re
 
 /* ---- what is printed ---- */
 
-static void print_peer(const char *name, size_t bytes, double ours, double theirs, unsigned n)
+static void print_target(double value, double target)
 {
-	if (as_json)
-		(void)printf("{\"name\":\"json.%s\",\"peer\":\"jansson\",\"value\":%.2f,"
-			     "\"peer_value\":%.2f,\"unit\":\"us/document\",\"n\":%u,"
-			     "\"target\":%.2f,\"met\":%s}\n",
-			     name, ours, theirs, n, theirs / 5,
-			     ours <= theirs / 5 ? "true" : "false");
+	if (target > 0)
+		(void)printf("\"target\":%.2f,\"met\":%s}\n", target,
+			     value <= target ? "true" : "false");
 	else
-		(void)printf("%-28s %7zu B %10.2f us, jansson %10.2f us, %5.1f times\n", name,
-			     bytes, ours, theirs, theirs / ours);
+		(void)printf("\"target\":null,\"met\":null}\n");
 }
 
-static void print_stage(const char *name, double us_a_record, double target, unsigned n)
+static void print_peer(const char *name, size_t bytes, double ours, double theirs, double target,
+		       unsigned n)
+{
+	if (!as_json) {
+		(void)printf("%-28s %7zu B %10.2f us, jansson %10.2f us, %5.1f times\n", name,
+			     bytes, ours, theirs, theirs / ours);
+		return;
+	}
+	(void)printf("{\"name\":\"json.%s\",\"peer\":\"jansson\",\"value\":%.2f,"
+		     "\"peer_value\":%.2f,\"unit\":\"us/document\",\"n\":%u,",
+		     name, ours, theirs, n);
+	print_target(ours, target);
+}
+
+static void print_stage(const char *name, double us_a_record, unsigned n)
 {
 	if (!as_json) {
 		(void)printf("%-28s %21.3f us a record\n", name, us_a_record);
@@ -230,20 +240,16 @@ static void print_stage(const char *name, double us_a_record, double target, uns
 	(void)printf("{\"name\":\"json.%s\",\"peer\":null,\"value\":%.3f,\"unit\":\"us/record\","
 		     "\"n\":%u,",
 		     name, us_a_record, n);
-	if (target > 0)
-		(void)printf("\"target\":%.2f,\"met\":%s}\n", target,
-			     us_a_record <= target ? "true" : "false");
-	else
-		(void)printf("\"target\":null,\"met\":null}\n");
+	print_target(us_a_record, 0);
 }
 
-static void compare(const char *name, struct input *in)
+static void compare(const char *name, struct input *in, double target)
 {
 	unsigned n, unused;
 	double ours = measure(read_ours, in, &n);
 	double theirs = measure(read_jansson, in, &unused);
 
-	print_peer(name, in->text.len, ours, theirs, n);
+	print_peer(name, in->text.len, ours, theirs, target, n);
 }
 
 static void stages(struct input *in)
@@ -261,11 +267,11 @@ static void stages(struct input *in)
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
 		double us = measure(list[i].fn, in, &n) / RECORDS;
 
-		print_stage(list[i].name, us, 0, n);
+		print_stage(list[i].name, us, n);
 		if (list[i].fn == do_decode || list[i].fn == do_records)
 			total += us;
 	}
-	print_stage("decode_in_all", total, TARGET_US_A_RECORD, n);
+	print_stage("decode_in_all", total, n);
 }
 
 int main(int argc, char **argv)
@@ -276,8 +282,8 @@ int main(int argc, char **argv)
 	make_list(&document.text, 0, DOCUMENT_BYTES);
 	make_batch(&batch);
 	batch.batch = decode_batch(&batch);
-	compare("batch_100_records", &batch);
-	compare("document_7_kb", &document);
+	compare("batch_100_records", &batch, TARGET_US_A_RECORD * RECORDS);
+	compare("document_7_kb", &document, 0);
 	stages(&batch);
 	wire_batch_free(batch.batch);
 	wire_unpacker_free(batch.unpacker);
