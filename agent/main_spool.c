@@ -251,7 +251,7 @@ static int unpack(const struct spool_batch *batch, struct wire_batch **ret_recor
 	buf_init(&payload, WIRE_BATCH_BYTES_MAX);
 	fill_header(batch, &header);
 	r = wire_batch_encode(&header, batch->data, batch->len, &payload);
-	if (!r && wire_batch_decode(payload.data, payload.len, &header, ret_records, detail,
+	if (!r && wire_batch_decode(NULL, payload.data, payload.len, &header, ret_records, detail,
 				    sizeof(detail)) != WIRE_OK) {
 		(void)fprintf(stderr, "freshet-agent: batch %" PRId64 " of epoch %s: %s\n",
 			      batch->number, batch->epoch, detail);
