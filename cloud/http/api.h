@@ -19,7 +19,7 @@ struct api_file {
 /* Fills *ret; false where there is no such file. */
 typedef bool api_file_fn(const char *path, struct api_file *ret);
 
-/* An ingest thread that was not seen for this long is not alive. */
+/* A thread of ingest (broker, writer) that was not seen for this long is not alive. */
 #define API_INGEST_SILENCE_US (INT64_C(15) * 1000 * 1000)
 
 struct api_config {

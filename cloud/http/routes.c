@@ -245,12 +245,20 @@ static int get_health_of_core(struct api_call *call)
 	return 0;
 }
 
+static bool came_round(struct api_call *call, const atomic_llong *seen_us)
+{
+	const int64_t seen = atomic_load(seen_us);
+
+	return seen != 0 && clock_mono_us(call->api->config.clock) - seen <= API_INGEST_SILENCE_US;
+}
+
+/* Both threads: the one that hears the broker and the one that writes. */
 static bool ingest_alive(struct api_call *call)
 {
-	const int64_t seen_us = atomic_load(&call->api->config.status->ingest_seen_us);
+	const struct core_status *status = call->api->config.status;
 
-	return seen_us != 0 &&
-	       clock_mono_us(call->api->config.clock) - seen_us <= API_INGEST_SILENCE_US;
+	return came_round(call, &status->ingest_seen_us) &&
+	       came_round(call, &status->writer_seen_us);
 }
 
 static int get_ready(struct api_call *call)

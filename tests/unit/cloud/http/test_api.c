@@ -178,6 +178,8 @@ static void readiness_names_what_is_missing(void **state)
 	atomic_store(&desk->status.broker_connected, true);
 	atomic_store(&desk->status.database_ok, true);
 	atomic_store(&desk->status.ingest_seen_us, desk->bench->clock.mono_us);
+	assert_int_equal(desk_get(desk, "/ready", ""), 503);
+	atomic_store(&desk->status.writer_seen_us, desk->bench->clock.mono_us);
 	assert_int_equal(desk_get(desk, "/ready", ""), 200);
 	clock_fake_advance(&desk->bench->clock, API_INGEST_SILENCE_US + 1);
 	assert_int_equal(desk_get(desk, "/ready", ""), 503);
