@@ -70,13 +70,14 @@ static int copy_args(struct lws *wsi, struct http_incoming *in)
 		return 414;
 	for (int i = 0; i <= HTTP_ARGS_MAX; i++) {
 		int len = lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i);
-		char *text = in->args[i];
+		char *text;
 		char *value;
 
 		if (len <= 0)
 			return 0;
 		if (i == HTTP_ARGS_MAX)
 			return 400;
+		text = in->args[i];
 		if (len >= HTTP_ARG_SIZE ||
 		    lws_hdr_copy_fragment(wsi, text, HTTP_ARG_SIZE, WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
 			return 414;
