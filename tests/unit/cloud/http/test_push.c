@@ -260,6 +260,39 @@ static void a_removed_devices_row_may_be_given_again(void **state)
 	assert_int_equal(counted(stand, "healthy"), 1);
 }
 
+static void a_row_between_others_finds_its_place(void **state)
+{
+	struct stand *stand = *state;
+	struct bench *b = stand->desk->bench;
+	struct coredb_workspace other = {.name = "w2", .policy = b->workspace.policy};
+	struct coredb_device device = {.name = "y", .provider = "obd", .activated_at_ms = WALL};
+	int64_t last;
+
+	assert_int_equal(accept_begin(b->accept), 0);
+	assert_int_equal(coredb_workspace_add(b->db, &other, WALL), 0);
+	device.workspace = other.id;
+	assert_int_equal(coredb_device_add(b->db, &device, WALL), 0);
+	assert_int_equal(accept_commit(b->accept), 0);
+	last = desk_device(stand->desk, 1);
+	send(stand, SUBSCRIBE);
+	assert_string_equal(next(stand), "initial_status");
+	assert_int_equal(counted(stand, "awaiting-first-data"), 2);
+	assert_int_equal(accept_begin(b->accept), 0);
+	assert_int_equal(coredb_device_remove(b->db, device.id, WALL), 0);
+	assert_int_equal(coredb_device_remove(b->db, last, WALL), 0);
+	assert_int_equal(accept_commit(b->accept), 0);
+	/* The other workspace's row, below one that the board has seen. */
+	assert_int_equal(desk_device(stand->desk, 2), device.id);
+	assert_true(device.id < last);
+	pass(stand, PUSH_RESCAN_US);
+	assert_string_equal(next(stand), "status_update");
+	assert_int_equal(counted(stand, "awaiting-first-data"), 2);
+	send(stand, "{\"type\":\"subscribe\",\"workspace_id\":\"w1\",\"devices\":[\"x2\"]}");
+	pass(stand, PUSH_INTERVAL_US);
+	assert_string_equal(next(stand), "initial_status");
+	assert_int_equal(shown(stand), 1);
+}
+
 static void too_many_changes_lead_to_a_look_at_everything(void **state)
 {
 	struct stand *stand = *state;
@@ -358,6 +391,7 @@ int suite_cloud_push(void)
 		WITH_STAND(without_devices_new_values_alone_are_not_told),
 		WITH_STAND(devices_that_come_and_go_are_counted),
 		WITH_STAND(a_removed_devices_row_may_be_given_again),
+		WITH_STAND(a_row_between_others_finds_its_place),
 		WITH_STAND(too_many_changes_lead_to_a_look_at_everything),
 		WITH_STAND(bad_messages_are_answered_until_there_are_too_many),
 		WITH_STAND(a_ping_is_answered_also_between_updates),
