@@ -354,7 +354,7 @@ static void put_random_number(struct buf *out, uint64_t *seed)
 		put_random_digits(out, seed, roll(seed, 8) == 0 ? 40 : 8);
 	}
 	if (roll(seed, 4) == 0)
-		buf_printf(out, "%se%s%u", "", pick(seed, (const char *[]){"", "+", "-"}, 3),
+		buf_printf(out, "e%s%u", pick(seed, (const char *[]){"", "+", "-"}, 3),
 			   roll(seed, roll(seed, 4) == 0 ? 400 : 30));
 }
 
