@@ -47,7 +47,7 @@ static int replay(const char *path)
 	size_t size = 0;
 	int err = read_file(path, &data, &size);
 
-	if (err)
+	if (err || !data)
 		return err;
 	exact = malloc(size > 0 ? size : 1);
 	if (!exact) {
