@@ -108,7 +108,6 @@ struct elm327_reply {
 	uint8_t echo_len;    /* how many bytes of the request an answer repeats */
 	bool done;
 	bool overlong;
-	bool wrong_turn; /* an OK in answer to a request: a reply of an earlier command */
 	enum elm327_kind worst;
 	uint32_t bytes;
 	size_t line_len;
