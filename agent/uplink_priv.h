@@ -1,4 +1,11 @@
-/* What the files of the uplink share. */
+/* What the files of the uplink share. Which file does what:
+ *
+ *	uplink.c          its life, its state, the handle on the event loop, the gateway's report
+ *	uplink_connect.c  the way to a connection: pauses, name, password, TLS, will
+ *	uplink_session.c  what the broker says on a connection
+ *	uplink_data.c     batches from the spool, acknowledgements from the core
+ *	window.c          which batch goes next
+ */
 #ifndef AGENT_UPLINK_PRIV_H
 #define AGENT_UPLINK_PRIV_H
 
@@ -8,6 +15,7 @@
 #include "base/ids.h"
 
 #define UPLINK_TOPIC_SIZE 192
+#define UPLINK_TICK_US 500000
 
 /* A batch that was sent: which number it has for the core. */
 struct uplink_flight {
@@ -61,11 +69,44 @@ struct uplink {
 	size_t ack_count;
 };
 
+static inline int64_t uplink_now_us(const struct uplink *uplink)
+{
+	return loop_now_us(uplink->env->loop);
+}
+
+/* ---- uplink.c ---- */
+
 /* Publishes with QoS 1. Returns true where libmosquitto took it. */
 bool uplink_publish(struct uplink *uplink, const char *topic, const void *data, size_t len,
 		    bool retain, int *ret_mid);
 /* The spool failed: tells the owner. */
 void uplink_spool_error(struct uplink *uplink, int error);
+/* Tells the owner where state or reason is another one. */
+void uplink_set_state(struct uplink *uplink, enum uplink_state state, const char *reason,
+		      const char *detail);
+/* Throws the connection away and tries again later; while stopping: has stopped. */
+void uplink_lose(struct uplink *uplink, const char *reason, const char *detail);
+/* After every call into libmosquitto, with what it returned: is there still a connection, does it
+ * want to write? */
+void uplink_check(struct uplink *uplink, int rc);
+/* The payload of the link topic; `out` is initialised and to be freed. */
+void uplink_encode_link(const struct uplink *uplink, bool online, struct buf *out);
+/* Of the timer `tick`, while there is a handle. */
+void uplink_on_tick(struct loop_timer *timer);
+
+/* ---- uplink_connect.c ---- */
+
+/* Begins: looks the name up where it is one, then connects. Returns 0 or -ENOMEM. */
+int uplink_connect(struct uplink *uplink);
+/* The same after a pause that grows with the failures. */
+void uplink_connect_later(struct uplink *uplink);
+/* A look-up that runs is given up. */
+void uplink_connect_end(struct uplink *uplink);
+
+/* ---- uplink_session.c ---- */
+
+/* Tells a new handle whom to call. */
+void uplink_session_listen(struct mosquitto *mosq);
 
 /* ---- uplink_data.c ---- */
 

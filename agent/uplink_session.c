@@ -1,0 +1,151 @@
+#include <stdio.h>
+#include <string.h>
+
+#include <mqtt_protocol.h>
+
+#include "agent/uplink_priv.h"
+
+#define CONFIG_BYTES_MAX ((size_t)256 * 1024)
+
+/* libmosquitto's callbacks run inside its calls: none of them throws the handle away, they mark it
+ * broken, and uplink_check() sees that after the call. */
+
+static void note_refusal(struct uplink *uplink, int code)
+{
+	const char *reason = "connection_refused";
+
+	/* MQTT 3.1.1 table 3.1; MQTT 5 section 3.2.2.2. */
+	if (code == 1 || code == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION)
+		reason = "protocol_refused";
+	else if (code == 4 || code == 5 || code == MQTT_RC_NOT_AUTHORIZED ||
+		 code == MQTT_RC_BAD_USERNAME_OR_PASSWORD)
+		reason = "not_authorised";
+	(void)snprintf(uplink->report.reason, sizeof(uplink->report.reason), "%s", reason);
+	(void)snprintf(uplink->report.detail, sizeof(uplink->report.detail),
+		       "The broker refuses the gateway: %s.",
+		       uplink->mqtt5 ? mosquitto_reason_string(code)
+				     : mosquitto_connack_string(code));
+	if (strcmp(reason, "protocol_refused") == 0 && uplink->config->protocol == UPLINK_AUTO)
+		uplink->report.mqtt5 = !uplink->mqtt5;
+	uplink->refused = true;
+	uplink->broken = true;
+}
+
+static void on_connect(struct mosquitto *mosq, void *arg, int code, int flags,
+		       const mosquitto_property *properties)
+{
+	struct uplink *uplink = arg;
+	struct buf link;
+
+	(void)flags;
+	(void)properties;
+	if (code) {
+		note_refusal(uplink, code);
+		return;
+	}
+	uplink->online_us = uplink_now_us(uplink);
+	uplink->heard_us = uplink->online_us;
+	uplink->report.sessions++;
+	uplink->report.mqtt5 = uplink->mqtt5;
+	uplink_encode_link(uplink, true, &link);
+	if (link.error ||
+	    !uplink_publish(uplink, uplink->topic_link, link.data, link.len, true, NULL) ||
+	    mosquitto_subscribe(mosq, &uplink->subscribe_mid, uplink->topic_ack, 0) ||
+	    mosquitto_subscribe(mosq, NULL, uplink->topic_config, 1))
+		uplink->broken = true;
+	buf_free(&link);
+	if (uplink->broken)
+		return;
+	uplink_set_state(uplink, UPLINK_ONLINE, "", "");
+	uplink->status_at_us = uplink_now_us(uplink);
+}
+
+static void on_subscribe(struct mosquitto *mosq, void *arg, int mid, int count, const int *granted)
+{
+	struct uplink *uplink = arg;
+
+	(void)mosq;
+	if (mid != uplink->subscribe_mid || uplink->subscribed)
+		return;
+	if (count < 1 || granted[0] > 2) {
+		(void)snprintf(uplink->report.reason, sizeof(uplink->report.reason),
+			       "not_authorised");
+		(void)snprintf(uplink->report.detail, sizeof(uplink->report.detail),
+			       "The broker does not let the gateway read %.110s.",
+			       uplink->topic_ack);
+		uplink->refused = true;
+		uplink->broken = true;
+		return;
+	}
+	uplink->subscribed = true;
+	/* Keyframes first: what is stored from here on is live. */
+	uplink_data_begin(uplink);
+	uplink->env->online(uplink->env->arg);
+}
+
+static void on_puback(struct mosquitto *mosq, void *arg, int mid, int reason,
+		      const mosquitto_property *properties)
+{
+	struct uplink *uplink = arg;
+
+	(void)mosq;
+	(void)properties;
+	uplink->progress_us = uplink_now_us(uplink);
+	if (uplink->unconfirmed)
+		uplink->unconfirmed--;
+	if (reason == MQTT_RC_NO_MATCHING_SUBSCRIBERS)
+		uplink->report.no_core++;
+	else if (reason == MQTT_RC_NOT_AUTHORIZED)
+		uplink->report.not_allowed++;
+	else if (reason == MQTT_RC_PACKET_TOO_LARGE)
+		uplink->report.too_large++;
+	if (uplink->report.state == UPLINK_STOPPING && mid == uplink->offline_mid)
+		(void)mosquitto_disconnect(uplink->mosq);
+}
+
+static void on_message(struct mosquitto *mosq, void *arg, const struct mosquitto_message *message,
+		       const mosquitto_property *properties)
+{
+	struct uplink *uplink = arg;
+	const size_t len = message->payloadlen > 0 ? (size_t)message->payloadlen : 0;
+
+	(void)mosq;
+	(void)properties;
+	if (uplink->report.state == UPLINK_STOPPING)
+		return;
+	if (strcmp(message->topic, uplink->topic_ack) == 0 && !message->retain)
+		uplink_data_ack(uplink, message->payload, len);
+	else if (strcmp(message->topic, uplink->topic_config) == 0)
+		uplink->report.config_len = len > CONFIG_BYTES_MAX ? -1 : (int)len;
+}
+
+static void on_disconnect(struct mosquitto *mosq, void *arg, int code,
+			  const mosquitto_property *properties)
+{
+	struct uplink *uplink = arg;
+
+	(void)mosq;
+	(void)properties;
+	(void)code;
+	uplink->broken = true;
+}
+
+/* What the library says of an error, TLS above all, is better than its codes. */
+static void on_log(struct mosquitto *mosq, void *arg, int level, const char *text)
+{
+	struct uplink *uplink = arg;
+
+	(void)mosq;
+	if (level == MOSQ_LOG_ERR || level == MOSQ_LOG_WARNING)
+		(void)snprintf(uplink->said, sizeof(uplink->said), "%s", text);
+}
+
+void uplink_session_listen(struct mosquitto *mosq)
+{
+	mosquitto_log_callback_set(mosq, on_log);
+	mosquitto_connect_v5_callback_set(mosq, on_connect);
+	mosquitto_disconnect_v5_callback_set(mosq, on_disconnect);
+	mosquitto_subscribe_callback_set(mosq, on_subscribe);
+	mosquitto_publish_v5_callback_set(mosq, on_puback);
+	mosquitto_message_v5_callback_set(mosq, on_message);
+}
