@@ -92,6 +92,10 @@ int accept_parked(struct accept *accept, const struct coredb_device *device, int
  * epochs that are abandoned and prunes history and the rejection log, a little at a time.
  * *ret_changed: how many states changed. */
 int accept_sweep(struct accept *accept, int64_t now_ms, unsigned *ret_changed);
+/* Judges only the devices of workspaces with a threshold below ACCEPT_SHORT_S, and does nothing else:
+ * opens a transaction only where something has changed. */
+#define ACCEPT_SHORT_S 120
+int accept_sweep_short(struct accept *accept, int64_t now_ms, unsigned *ret_changed);
 
 /* Opens the transaction when none is open (every call above does so by itself). For changes of the
  * registry in the same transaction. */

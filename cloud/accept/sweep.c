@@ -109,7 +109,7 @@ static int tell(struct accept *accept, const struct page *page, const struct cro
 
 static int write_page(struct accept *accept, const struct page *page, unsigned *changed)
 {
-	int r = 0;
+	int r = page->count > 0 ? accept_begin(accept) : 0;
 
 	for (size_t i = 0; i < page->count && !r; i++) {
 		const struct crossing *crossing = &page->crossings[i];
@@ -158,7 +158,14 @@ static int take_workspace(void *arg, const struct coredb_workspace *workspace)
 	return 1;
 }
 
-static int sweep_all(struct accept *accept, struct page *page, unsigned *changed)
+static bool is_short(const struct coredb_policy *policy)
+{
+	return policy->freshness_target_s < ACCEPT_SHORT_S ||
+	       policy->stale_threshold_s < ACCEPT_SHORT_S ||
+	       policy->no_data_grace_s < ACCEPT_SHORT_S;
+}
+
+static int sweep_all(struct accept *accept, struct page *page, bool only_short, unsigned *changed)
 {
 	struct next_workspace next = {0};
 	int shown;
@@ -171,15 +178,46 @@ static int sweep_all(struct accept *accept, struct page *page, unsigned *changed
 		shown = coredb_workspace_each(accept->db, after, 1, take_workspace, &next);
 		if (shown <= 0)
 			return shown;
-		r = sweep_workspace(accept, &next.row, page, changed);
+		if (!only_short || is_short(&next.row.policy))
+			r = sweep_workspace(accept, &next.row, page, changed);
 	}
 	return r;
 }
 
-int accept_sweep(struct accept *accept, int64_t now_ms, unsigned *ret_changed)
+static int judge_all(struct accept *accept, int64_t now_ms, bool only_short, unsigned *changed)
 {
 	struct coredb_shard shard;
-	struct page *page = NULL;
+	struct page *page;
+	int r = coredb_shard(accept->db, &shard);
+
+	if (r)
+		return r;
+	page = calloc(1, sizeof(*page));
+	if (!page)
+		return -ENOMEM;
+	page->now_ms = now_ms;
+	page->listening_since_ms = shard.listening_since_ms;
+	r = sweep_all(accept, page, only_short, changed);
+	free(page);
+	return r;
+}
+
+int accept_sweep_short(struct accept *accept, int64_t now_ms, unsigned *ret_changed)
+{
+	unsigned changed = 0;
+	/* What an open transaction has in memory only must be judged too. */
+	int r = accept->open ? accept_flush_devices(accept) : 0;
+
+	if (!r)
+		r = judge_all(accept, now_ms, true, &changed);
+	if (r)
+		return accept_fail(accept, r, "sweep");
+	*ret_changed = changed;
+	return 0;
+}
+
+int accept_sweep(struct accept *accept, int64_t now_ms, unsigned *ret_changed)
+{
 	unsigned changed = 0;
 	int r = accept_begin(accept);
 
@@ -187,16 +225,7 @@ int accept_sweep(struct accept *accept, int64_t now_ms, unsigned *ret_changed)
 	if (!r)
 		r = accept_flush_devices(accept);
 	if (!r)
-		r = coredb_shard(accept->db, &shard);
-	if (r)
-		return accept_fail(accept, r, "sweep");
-	page = calloc(1, sizeof(*page));
-	if (!page)
-		return -ENOMEM;
-	page->now_ms = now_ms;
-	page->listening_since_ms = shard.listening_since_ms;
-	r = sweep_all(accept, page, &changed);
-	free(page);
+		r = judge_all(accept, now_ms, false, &changed);
 	if (!r)
 		r = ledger_give_up(accept, now_ms);
 	if (!r)

@@ -339,6 +339,22 @@ static int one_round(struct broker *broker)
 	return r;
 }
 
+/* The CONNACK's reason as MQTT 5 or 3.1.1 names it. */
+static const char *refusal_text(const struct broker *broker)
+{
+	if (broker->refused >= 0x80)
+		return mosquitto_reason_string(broker->refused);
+	return mosquitto_connack_string(broker->refused);
+}
+
+static bool is_about_password(const struct broker *broker)
+{
+	return broker->refused == CONNACK_REFUSED_BAD_USERNAME_PASSWORD ||
+	       broker->refused == CONNACK_REFUSED_NOT_AUTHORIZED ||
+	       broker->refused == MQTT_RC_BAD_USERNAME_OR_PASSWORD ||
+	       broker->refused == MQTT_RC_NOT_AUTHORIZED;
+}
+
 static void note_end(struct broker *broker, int r)
 {
 	/* Brokers of 3.1.1 refuse version 5 with 1, or hang up without a word. */
@@ -350,8 +366,14 @@ static void note_end(struct broker *broker, int r)
 	if (broker->up && now_us(broker) - broker->up_us > STABLE_US)
 		broker->backoff_ms = BACKOFF_MIN_MS;
 	if (broker->refused > 0)
-		log_warning("broker refuses the connection host=%s port=%d reason=%d",
-			    broker->config.host, broker->config.port, broker->refused);
+		log_error("the broker refuses the connection host=%s port=%d user=%s reason=%d "
+			  "error=\"%s\"%s",
+			  broker->config.host, broker->config.port, broker->config.user,
+			  broker->refused, refusal_text(broker),
+			  is_about_password(broker)
+				  ? " expected=\"[mqtt] user and password_file as "
+				    "the broker knows them\""
+				  : "");
 	else if (broker->tls_refusal)
 		log_error("the certificate of the broker is refused host=%s port=%d error=\"%s\"",
 			  broker->config.host, broker->config.port,

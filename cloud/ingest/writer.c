@@ -14,8 +14,11 @@
 #define GROUP_MESSAGES 16
 #define GROUP_BYTES (4L * 1024 * 1024)
 #define SWEEP_MS INT64_C(60000)
-/* Short policies (tests, demonstrations) are swept more often by the same sweep. */
+/* Workspaces whose thresholds are short are looked at so often (and never for more than a tenth of
+ * the writer's time). */
+#define SHORT_SWEEP_MS INT64_C(1000)
 #define IDLE_MS 1000
+#define RETRY_MS 500
 #define LEASE_MS INT64_C(180000)
 #define ACK_BYTES_MAX ((size_t)64 * 1024)
 #define OUTBOX_BYTES_MAX ((size_t)1024 * 1024)
@@ -27,7 +30,8 @@ struct writer {
 	struct accept *accept;
 	struct inbound *group[GROUP_MESSAGES];
 	size_t group_count;
-	int64_t next_sweep_us;
+	int64_t next_sweep_us, next_short_us;
+	bool failing; /* the last try met a fault of the place */
 	bool connected;
 	int64_t published, publishing; /* the outbox's cursor; the message in flight, 0: none */
 	bool events_wait;              /* there may be events behind the cursor */
@@ -163,6 +167,13 @@ static int commit(struct writer *writer)
 	return r;
 }
 
+/* A fault of the place, which the next message would meet too, or one of the message? */
+static bool is_systemic(int error)
+{
+	return error == -ENOSPC || error == -EIO || error == -EROFS || error == -EACCES ||
+	       error == -EBUSY || error == -ESTALE || error == -ENOMEM;
+}
+
 static int take_and_commit(struct writer *writer, struct inbound *const *messages, size_t count)
 {
 	int r = 0;
@@ -172,35 +183,67 @@ static int take_and_commit(struct writer *writer, struct inbound *const *message
 	if (!r)
 		r = commit(writer);
 	if (r) {
-		log_error("a transaction failed messages=%zu error=\"%s\" detail=\"%s\"", count,
-			  strerror(-r), accept_error(writer->accept));
+		if (!is_systemic(r))
+			log_error("a transaction failed messages=%zu error=\"%s\" detail=\"%s\"",
+				  count, strerror(-r), accept_error(writer->accept));
 		accept_rollback(writer->accept);
 	}
 	return r;
 }
 
-/* A fault of the place, which the next message would meet too, or one of the message? */
-static bool is_systemic(int error)
+static void drop_group(struct writer *writer)
 {
-	return error == -ENOSPC || error == -EIO || error == -EROFS || error == -EBUSY ||
-	       error == -EUCLEAN || error == -ESTALE || error == -ENOMEM;
+	for (size_t i = 0; i < writer->group_count; i++)
+		free(writer->group[i]);
+	writer->group_count = 0;
 }
 
-/* What fails alone is given up: nothing of it was acknowledged, so its gateway has it still. */
+/* Says at each change whether the database takes what it is given. */
+static void tell_database(struct writer *writer, int error)
+{
+	bool failing = is_systemic(error);
+
+	atomic_store(writer->config.database_ok, !failing);
+	if (failing && !writer->failing)
+		log_error("the database takes nothing, so nothing is acknowledged; trying again "
+			  "error=\"%s\" detail=\"%s\"",
+			  strerror(-error), accept_error(writer->accept));
+	if (!failing && writer->failing)
+		log_notice("the database takes what it is given again");
+	writer->failing = failing;
+}
+
+/* One by one, so that the neighbours of a message that fails get through. */
+static int take_each(struct writer *writer)
+{
+	size_t done = 0;
+	int r = 0;
+
+	for (; done < writer->group_count; done++) {
+		r = take_and_commit(writer, &writer->group[done], 1);
+		if (is_systemic(r))
+			break;
+		free(writer->group[done]);
+	}
+	writer->group_count -= done;
+	memmove(writer->group, writer->group + done,
+		writer->group_count * sizeof(writer->group[0]));
+	return is_systemic(r) ? r : 0;
+}
+
+/* A group that meets a fault of the place waits for its end: link, status and the broker's notices
+ * come only once. A message that fails alone is given up; nothing of it was acknowledged, so its
+ * gateway has it still. */
 static int finish_group(struct writer *writer)
 {
 	int r = take_and_commit(writer, writer->group, writer->group_count);
 
-	if (r && !is_systemic(r) && writer->group_count > 1) {
-		r = 0;
-		for (size_t i = 0; i < writer->group_count && !is_systemic(r); i++)
-			r = take_and_commit(writer, &writer->group[i], 1);
-	}
-	atomic_store(writer->config.database_ok, !is_systemic(r));
-	for (size_t i = 0; i < writer->group_count; i++)
-		free(writer->group[i]);
-	writer->group_count = 0;
-	return r;
+	if (r && !is_systemic(r) && writer->group_count > 1)
+		r = take_each(writer);
+	if (!is_systemic(r))
+		drop_group(writer);
+	tell_database(writer, r);
+	return is_systemic(r) ? r : 0;
 }
 
 /* No timer: what is there is taken, and while it is committed the next group gathers. */
@@ -218,26 +261,59 @@ static void gather(struct writer *writer, struct inbound *first)
 	}
 }
 
-static int sweep(struct writer *writer)
+/* Ends a sweep's transaction, where it has one. */
+static int end_sweep(struct writer *writer, int r, unsigned changed)
 {
-	int64_t now_ms = clock_wall_ms(writer->config.clock);
-	unsigned changed = 0;
-	int r;
-
-	writer->next_sweep_us = now_us(writer) + SWEEP_MS * 1000;
-	r = accept_sweep(writer->accept, now_ms, &changed);
-	if (!r)
-		r = coredb_lease_renew(writer->db, now_ms + LEASE_MS);
-	if (!r)
+	if (!r && accept_is_open(writer->accept))
 		r = commit(writer);
 	if (r) {
-		log_error("the sweep failed error=\"%s\" detail=\"%s\"", strerror(-r),
-			  accept_error(writer->accept));
+		if (!is_systemic(r))
+			log_error("the sweep failed error=\"%s\" detail=\"%s\"", strerror(-r),
+				  accept_error(writer->accept));
 		accept_rollback(writer->accept);
 	} else if (changed > 0) {
 		log_info("devices changed their state count=%u", changed);
 	}
+	if (r)
+		tell_database(writer, r);
 	return r;
+}
+
+static int sweep(struct writer *writer)
+{
+	int64_t now_ms = clock_wall_ms(writer->config.clock);
+	unsigned changed = 0;
+	int r = accept_sweep(writer->accept, now_ms, &changed);
+
+	if (!r)
+		r = coredb_lease_renew(writer->db, now_ms + LEASE_MS);
+	r = end_sweep(writer, r, changed);
+	writer->next_sweep_us = now_us(writer) + SWEEP_MS * 1000;
+	return r;
+}
+
+static int sweep_short(struct writer *writer)
+{
+	int64_t began_us = now_us(writer);
+	int64_t took_us;
+	unsigned changed = 0;
+	int r = accept_sweep_short(writer->accept, clock_wall_ms(writer->config.clock), &changed);
+
+	r = end_sweep(writer, r, changed);
+	took_us = now_us(writer) - began_us;
+	writer->next_short_us =
+		now_us(writer) +
+		(9 * took_us > SHORT_SWEEP_MS * 1000 ? 9 * took_us : SHORT_SWEEP_MS * 1000);
+	return r;
+}
+
+static int sweep_when_due(struct writer *writer)
+{
+	int64_t at_us = now_us(writer);
+
+	if (at_us >= writer->next_sweep_us)
+		return sweep(writer);
+	return at_us >= writer->next_short_us ? sweep_short(writer) : 0;
 }
 
 /* Hands the next events to the broker's thread; one message is in flight at a time. */
@@ -272,32 +348,62 @@ out:
 	return 0;
 }
 
+/* The command line writes events too: they leave when nothing else makes the writer look. */
+static void look_for_events(struct writer *writer)
+{
+	struct coredb_shard shard;
+
+	if (coredb_shard(writer->db, &shard) == 0 && shard.next_event - 1 > writer->published)
+		writer->events_wait = true;
+}
+
+/* -ECANCELED: told to stop and all is done, or what is left cannot be done. */
+static int one_round(struct writer *writer)
+{
+	bool stopping = atomic_load(writer->config.stop);
+	int r = 0;
+
+	atomic_store(writer->config.seen_us, now_us(writer));
+	if (writer->group_count == 0) {
+		struct inbound *first = ingest_take(writer->config.queues, IDLE_MS);
+
+		if (!first && stopping)
+			return -ECANCELED;
+		if (first)
+			gather(writer, first);
+		else
+			look_for_events(writer);
+	}
+	if (writer->group_count > 0)
+		r = finish_group(writer);
+	if (!r)
+		r = sweep_when_due(writer);
+	if (r == -ESTALE)
+		return r;
+	if (r && stopping)
+		return -ECANCELED;
+	if (r)
+		(void)poll(NULL, 0, RETRY_MS);
+	else
+		(void)relay(writer);
+	return 0;
+}
+
 static void *run(void *arg)
 {
 	struct writer *writer = arg;
-	struct ingest_queues *queues = writer->config.queues;
 	int r = set_listening(writer, MODEL_NO_TIME);
 
 	if (!r)
 		r = commit(writer);
-	while (r != -ESTALE) {
-		struct inbound *first = ingest_take(queues, IDLE_MS);
-
-		atomic_store(writer->config.seen_us, now_us(writer));
-		if (!first && atomic_load(writer->config.stop))
-			break;
+	if (r)
+		accept_rollback(writer->accept);
+	tell_database(writer, r);
+	if (r != -ESTALE)
 		r = 0;
-		if (first) {
-			gather(writer, first);
-			r = finish_group(writer);
-		}
-		if (r != -ESTALE && now_us(writer) >= writer->next_sweep_us)
-			r = sweep(writer);
-		if (r && r != -ESTALE)
-			(void)poll(NULL, 0, 200);
-		if (!r)
-			(void)relay(writer);
-	}
+	while (!r)
+		r = one_round(writer);
+	drop_group(writer);
 	if (r == -ESTALE) {
 		log_error("another core has taken the database over");
 		atomic_store(writer->config.lost, true);

@@ -1,6 +1,8 @@
 /* The one writer, on a thread of its own (named "writer"): takes what came from the broker, group by
  * group, through accept/ into the database, and hands acknowledgements, changes and events on. It also
- * sweeps once a minute and renews the lease. */
+ * sweeps once a minute (every second where a workspace's thresholds are short) and renews the lease.
+ * A group that meets a full or read-only disk is kept and tried again: it is committed once when the
+ * fault is over, and until then nothing of it is acknowledged. */
 #ifndef CLOUD_INGEST_WRITER_H
 #define CLOUD_INGEST_WRITER_H
 

@@ -268,6 +268,8 @@ int core_run(struct core *core)
 	int r;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* A file size limit is an error of the write, like a full disk. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	r = start(&run);
 	if (!r) {
 		log_notice("running database=%s version=%s", core->database_url, FRESHET_VERSION);
