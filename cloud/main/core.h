@@ -63,7 +63,7 @@ void core_admin_token_path(const struct core *core, char *out, size_t size);
 struct api_file;
 bool core_page_file(const char *path, struct api_file *ret_file);
 
-/* run.c and cli.c: whole commands; exit codes. */
+/* run.c and cli*.c: whole commands; exit codes. */
 int core_run(struct core *core);
 int core_cli(struct core *core, int argc, char **argv, bool json);
 /* Prints the commands. */

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "cloud/main/core.h"
+#include "model/wire/json.h"
 #include "storage/coredb/coredb.h"
 
 #define ARGS_MAX 64
@@ -42,6 +43,22 @@ static int read_command_line(int argc, char **argv, struct command_line *line)
 	return 0;
 }
 
+static void print_json(const char *about, const char *of, const char *what, int64_t count)
+{
+	struct buf out;
+	struct jw w;
+
+	buf_init(&out, (size_t)16 * 1024);
+	jw_init(&w, &out);
+	jw_open_object(&w);
+	jw_text(&w, about, of);
+	jw_int(&w, what, count);
+	jw_close_object(&w);
+	if (buf_text(&out))
+		(void)puts(buf_text(&out));
+	buf_free(&out);
+}
+
 static int migrate(struct core *core, const struct command_line *line)
 {
 	bool check = line->count == 2 && strcmp(line->words[1], "--check") == 0;
@@ -59,8 +76,7 @@ static int migrate(struct core *core, const struct command_line *line)
 		return CORE_FAILED;
 	}
 	if (line->json)
-		(void)printf("{\"database\":\"%s\",\"%s\":%d}\n", core->database_url,
-			     check ? "pending" : "applied", pending);
+		print_json("database", core->database_url, check ? "pending" : "applied", pending);
 	else
 		(void)printf("%s: %d migrations %s\n", core->database_url, pending,
 			     check ? "pending" : "applied");
@@ -70,7 +86,7 @@ static int migrate(struct core *core, const struct command_line *line)
 static int check_config(const struct command_line *line)
 {
 	if (line->json)
-		(void)printf("{\"file\":\"%s\",\"errors\":0}\n", line->conf_path);
+		print_json("file", line->conf_path, "errors", 0);
 	else
 		(void)printf("%s: good\n", line->conf_path);
 	return CORE_DONE;
