@@ -1,204 +1,16 @@
 #include "agent/daemon.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/daemon_priv.h"
 #include "agent/saved_time.h"
 #include "base/notify.h"
 #include "base/tls.h"
-
-#define UPKEEP_US INT64_C(60000000)
-#define SAVE_US INT64_C(600000000)
-
-static void on_seal(struct loop_timer *timer);
-static void on_upkeep(struct loop_timer *timer);
-
-int daemon_spool_path(const struct agent_config *config, char out[static DAEMON_PATH_MAX])
-{
-	if (snprintf(out, DAEMON_PATH_MAX, "%s/spool.db", config->state_dir) >= DAEMON_PATH_MAX)
-		return -ENAMETOOLONG;
-	return 0;
-}
-
-static int make_folders(const char *path)
-{
-	char part[DAEMON_PATH_MAX];
-
-	if (strlen(path) >= sizeof(part))
-		return -ENAMETOOLONG;
-	for (const char *at = strchr(path + 1, '/');; at = strchr(at + 1, '/')) {
-		const size_t len = at ? (size_t)(at - path) : strlen(path);
-
-		memcpy(part, path, len);
-		part[len] = '\0';
-		if (mkdir(part, 0750) && errno != EEXIST)
-			return -errno;
-		if (!at)
-			return 0;
-	}
-}
-
-static int make_parent(const char *path)
-{
-	char folder[DAEMON_PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	const size_t len = slash ? (size_t)(slash - path) : 0;
-
-	if (!len)
-		return 0;
-	if (len >= sizeof(folder))
-		return -ENAMETOOLONG;
-	memcpy(folder, path, len);
-	folder[len] = '\0';
-	return make_folders(folder);
-}
-
-int daemon_lock(const struct agent_config *config)
-{
-	char path[DAEMON_PATH_MAX];
-	int fd;
-	int r = make_folders(config->state_dir);
-
-	if (r)
-		return r;
-	if (snprintf(path, sizeof(path), "%s/lock", config->state_dir) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-/* ---- spool ---- */
-
-static int open_spool(struct daemon *daemon)
-{
-	char path[DAEMON_PATH_MAX];
-	char error[256] = "";
-	char *notice = NULL;
-	struct spool_config config = {
-		.path = path,
-		.max_bytes = daemon->config->spool_bytes,
-		.max_age_ms = daemon->config->spool_age_ms,
-		.clock = &daemon->clock.clock,
-	};
-	int r = daemon_spool_path(daemon->config, path);
-
-	if (!r)
-		r = spool_open(&config, &daemon->spool, &notice, error, sizeof(error));
-	if (notice)
-		log_error("spool replaced: %s", notice);
-	free(notice);
-	if (r)
-		log_error("spool cannot be opened path=\"%s\" reason=\"%s\"", path,
-			  error[0] ? error : strerror(-r));
-	daemon->uplink_env.spool = daemon->spool;
-	return r;
-}
-
-/* -EUCLEAN: the file is damaged; opening again sets it aside and begins a new one. */
-static void reopen_spool(struct daemon *daemon)
-{
-	spool_close(daemon->spool);
-	daemon->spool = NULL;
-	if (open_spool(daemon)) {
-		/* Without a spool nothing may be read: systemd starts us anew. */
-		log_error("going down: there is no spool");
-		exit(EXIT_FAILURE);
-	}
-	sampler_keyframe_all(daemon->sampler, loop_now_us(daemon->loop));
-}
-
-static void spool_trouble(struct daemon *daemon, int error)
-{
-	daemon->spool_errors++;
-	if (!daemon->spool_failing)
-		log_error("spool fails, readings are kept in memory reason=\"%s\" errno=%d",
-			  spool_error(daemon->spool), -error);
-	daemon->spool_failing = true;
-	if (error == -EUCLEAN)
-		reopen_spool(daemon);
-}
-
-/* A drop leaves a hole in what the core knows: devices state themselves whole. */
-static void watch_drops(struct daemon *daemon)
-{
-	struct spool_stats stats;
-
-	spool_stats(daemon->spool, &stats);
-	if (stats.dropped_total == daemon->dropped)
-		return;
-	log_warning("spool is full, oldest records are given up records=%" PRId64,
-		    stats.dropped_total - daemon->dropped);
-	daemon->dropped = stats.dropped_total;
-	sampler_keyframe_all(daemon->sampler, loop_now_us(daemon->loop));
-}
-
-static int on_batches(void *arg, const struct spool_put *puts, size_t count)
-{
-	struct daemon *daemon = arg;
-	int64_t first;
-	const int r = spool_append(daemon->spool, puts, count, &first);
-
-	if (r) {
-		spool_trouble(daemon, r);
-		return r;
-	}
-	if (daemon->spool_failing)
-		log_notice("spool works again");
-	daemon->spool_failing = false;
-	if (daemon->uplink)
-		uplink_stored(daemon->uplink, count);
-	return 0;
-}
-
-/* ---- sampler ---- */
-
-static void arm_seal(struct daemon *daemon)
-{
-	const int64_t due = sampler_due(daemon->sampler);
-
-	if (due == INT64_MAX)
-		loop_timer_cancel(&daemon->seal);
-	else if (loop_timer_set(daemon->loop, &daemon->seal, due - loop_now_us(daemon->loop),
-				on_seal, daemon))
-		(void)sampler_flush(daemon->sampler, loop_now_us(daemon->loop));
-}
-
-static void on_seal(struct loop_timer *timer)
-{
-	struct daemon *daemon = timer->arg;
-
-	/* An error was said by spool_trouble(); the readings wait. */
-	(void)sampler_flush(daemon->sampler, loop_now_us(daemon->loop));
-	watch_drops(daemon);
-	arm_seal(daemon);
-}
-
-static void on_update(void *arg, const struct model_update *update)
-{
-	struct daemon *daemon = arg;
-	const int r = sampler_update(daemon->sampler, update, loop_now_us(daemon->loop));
-
-	if (r == -ENOSPC && !daemon->spool_failing) {
-		if (!daemon->refused++)
-			log_error("too many devices for one gateway device=%s", update->device_id);
-	}
-	arm_seal(daemon);
-}
 
 /* ---- sources ---- */
 
@@ -247,7 +59,7 @@ static int make_sources(struct daemon *daemon)
 	daemon->source_env = (struct source_env){
 		.loop = daemon->loop,
 		.opener = stream_opener_linux(),
-		.update = on_update,
+		.update = daemon_take_update,
 		.changed = on_source_changed,
 		.arg = daemon,
 	};
@@ -266,7 +78,7 @@ static int make_sources(struct daemon *daemon)
 	return 0;
 }
 
-static int start_sources(struct daemon *daemon)
+int daemon_start_sources(struct daemon *daemon)
 {
 	int r = 0;
 
@@ -275,88 +87,10 @@ static int start_sources(struct daemon *daemon)
 	return r;
 }
 
-static void stop_sources(struct daemon *daemon)
+void daemon_stop_sources(struct daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->source_count; i++)
 		daemon->sources[i]->ops->stop(daemon->sources[i]);
-}
-
-/* ---- time ---- */
-
-int64_t daemon_wall_ms(struct daemon *daemon, int64_t mono_us)
-{
-	struct clock *clock = &daemon->clock.clock;
-
-	if (mono_us == MODEL_NO_TIME || clock_quality(clock) == CLOCK_QUALITY_NONE)
-		return MODEL_NO_TIME;
-	return clock_wall_ms(clock) - (clock_mono_us(clock) - mono_us) / 1000;
-}
-
-/* The machine was set back or stood still: what was read before has no place on the new time base. */
-static void begin_time_base(struct daemon *daemon)
-{
-	log_warning("the clock jumped against the machine's uptime: a new time base begins boot=%s",
-		    spool_boot(daemon->spool));
-	stop_sources(daemon);
-	sampler_forget(daemon->sampler);
-	if (start_sources(daemon))
-		log_error("sources cannot be started again");
-}
-
-static void offer_anchor(struct daemon *daemon, int64_t at_ms, enum clock_quality quality)
-{
-	int r;
-
-	/* What waits was read on the time base that holds now. */
-	if (sampler_flush(daemon->sampler, loop_now_us(daemon->loop)))
-		return;
-	r = spool_set_anchor(daemon->spool, clock_mono_us(&daemon->clock.clock), at_ms, quality);
-	if (r < 0)
-		spool_trouble(daemon, r);
-	else if (r > 0)
-		begin_time_base(daemon);
-}
-
-static void keep_time(struct daemon *daemon)
-{
-	struct clock *clock = &daemon->clock.clock;
-	const enum clock_quality quality = clock_quality(clock);
-	const int64_t now = loop_now_us(daemon->loop);
-
-	if (quality < CLOCK_QUALITY_GPS)
-		return;
-	offer_anchor(daemon, clock_wall_ms(clock), quality);
-	if (daemon->saved_us && now - daemon->saved_us < SAVE_US)
-		return;
-	daemon->saved_us = now;
-	if (saved_time_store(daemon->config->state_dir, clock_wall_ms(clock)))
-		log_warning("time cannot be saved folder=\"%s\"", daemon->config->state_dir);
-}
-
-static void upkeep(struct daemon *daemon)
-{
-	keep_time(daemon);
-	arm_seal(daemon);
-	if (loop_timer_set(daemon->loop, &daemon->upkeep, UPKEEP_US, on_upkeep, daemon))
-		log_error("out of memory: times are no longer kept");
-}
-
-static void on_upkeep(struct loop_timer *timer)
-{
-	upkeep(timer->arg);
-}
-
-static void on_core_time(void *arg, int64_t at_ms)
-{
-	struct daemon *daemon = arg;
-	const int64_t now = loop_now_us(daemon->loop);
-
-	if (clock_quality(&daemon->clock.clock) != CLOCK_QUALITY_NONE)
-		return;
-	if (daemon->core_anchor_us && now - daemon->core_anchor_us < UPKEEP_US)
-		return;
-	daemon->core_anchor_us = now;
-	offer_anchor(daemon, at_ms, CLOCK_QUALITY_CORE);
 }
 
 /* ---- uplink ---- */
@@ -366,7 +100,7 @@ static void on_online(void *arg)
 	struct daemon *daemon = arg;
 
 	sampler_keyframe_all(daemon->sampler, loop_now_us(daemon->loop));
-	arm_seal(daemon);
+	daemon_arm_seal(daemon);
 }
 
 static void on_uplink_changed(void *arg)
@@ -391,7 +125,7 @@ static void on_status(void *arg, struct wire_status *status)
 
 static void on_spool_failed(void *arg, int error)
 {
-	spool_trouble(arg, error);
+	daemon_spool_trouble(arg, error);
 }
 
 static void on_stopped(void *arg)
@@ -412,7 +146,7 @@ static int make_uplink(struct daemon *daemon)
 	daemon->uplink_env.clock = &daemon->clock.clock;
 	daemon->uplink_env.verify_ms =
 		later(tls_build_ms(), saved_time_load(daemon->config->state_dir));
-	daemon->uplink_env.core_time = on_core_time;
+	daemon->uplink_env.core_time = daemon_take_core_time;
 	daemon->uplink_env.online = on_online;
 	daemon->uplink_env.changed = on_uplink_changed;
 	daemon->uplink_env.status = on_status;
@@ -433,7 +167,7 @@ static void on_signal(void *arg, int signo)
 	daemon->stopping = true;
 	log_notice("stopping signal=%d", signo);
 	(void)notify_send("STOPPING=1");
-	stop_sources(daemon);
+	daemon_stop_sources(daemon);
 	if (sampler_flush(daemon->sampler, loop_now_us(daemon->loop)))
 		log_error("the last readings could not be stored");
 	uplink_stop(daemon->uplink);
@@ -453,7 +187,7 @@ static void on_watchdog(struct loop_timer *timer)
 	feed_watchdog(timer->arg);
 }
 
-static int set_up(struct daemon *daemon)
+static int set_up_loop(struct daemon *daemon)
 {
 	int r = clock_system_init(&daemon->clock, daemon->config->trust);
 
@@ -463,29 +197,28 @@ static int set_up(struct daemon *daemon)
 		r = loop_signal(daemon->loop, SIGTERM, on_signal, daemon);
 	if (!r)
 		r = loop_signal(daemon->loop, SIGINT, on_signal, daemon);
-	if (r) {
-		log_error("cannot start reason=\"%s\"", strerror(-r));
-		return r;
-	}
-	daemon->start_us = loop_now_us(daemon->loop);
-	daemon->lock = daemon_lock(daemon->config);
-	if (daemon->lock < 0) {
-		log_error("state folder cannot be used path=\"%s\" reason=\"%s\"",
-			  daemon->config->state_dir,
-			  daemon->lock == -EWOULDBLOCK ? "another agent uses it"
-						       : strerror(-daemon->lock));
-		return daemon->lock;
-	}
-	r = open_spool(daemon);
-	if (!r)
-		r = sampler_create(&daemon->config->sampler, on_batches, daemon, &daemon->sampler);
-	if (!r)
-		r = make_uplink(daemon);
-	if (!r)
-		r = make_sources(daemon);
 	if (r)
-		return r;
-	r = make_parent(daemon->config->socket);
+		log_error("cannot start reason=\"%s\"", strerror(-r));
+	else
+		daemon->start_us = loop_now_us(daemon->loop);
+	return r;
+}
+
+static int take_lock(struct daemon *daemon)
+{
+	daemon->lock = daemon_lock(daemon->config);
+	if (daemon->lock >= 0)
+		return 0;
+	log_error("state folder cannot be used path=\"%s\" reason=\"%s\"",
+		  daemon->config->state_dir,
+		  daemon->lock == -EWOULDBLOCK ? "another agent uses it" : strerror(-daemon->lock));
+	return daemon->lock;
+}
+
+static int open_control(struct daemon *daemon)
+{
+	int r = daemon_make_parent(daemon->config->socket);
+
 	if (!r)
 		r = control_listen(daemon->loop, daemon->config->socket, daemon_answer, daemon,
 				   &daemon->control);
@@ -493,6 +226,27 @@ static int set_up(struct daemon *daemon)
 		log_error("control socket cannot be made path=\"%s\" reason=\"%s\"",
 			  daemon->config->socket, strerror(-r));
 	return r;
+}
+
+static int set_up(struct daemon *daemon)
+{
+	int r = set_up_loop(daemon);
+
+	if (!r)
+		r = take_lock(daemon);
+	if (!r)
+		r = daemon_open_spool(daemon);
+	if (r)
+		return r;
+	r = sampler_create(&daemon->config->sampler, daemon_store, daemon, &daemon->sampler);
+	if (!r)
+		r = make_uplink(daemon);
+	if (r) {
+		log_error("cannot start reason=\"%s\"", strerror(-r));
+		return r;
+	}
+	r = make_sources(daemon);
+	return r ? r : open_control(daemon);
 }
 
 static void tear_down(struct daemon *daemon)
@@ -528,12 +282,14 @@ int daemon_run(const struct agent_config *config)
 		   " epoch=%s",
 		   FRESHET_VERSION, config->workspace, config->gateway_id, config->source_count,
 		   stats.batches, spool_epoch(daemon->spool));
-	upkeep(daemon);
-	r = start_sources(daemon);
+	daemon_keep_time(daemon);
+	r = daemon_start_sources(daemon);
 	if (!r)
 		r = uplink_start(daemon->uplink);
-	if (r)
+	if (r) {
+		log_error("cannot start reason=\"%s\"", strerror(-r));
 		goto out;
+	}
 	if (notify_watchdog_us())
 		feed_watchdog(daemon);
 	(void)notify_send("READY=1");

@@ -1,4 +1,12 @@
-/* What the files of the daemon share. */
+/* What the files of the daemon share. Which file does what:
+ *
+ *	daemon.c         its life; how sources and uplink are wired to the rest
+ *	daemon_store.c   readings: from the sources through the sampler into the spool
+ *	daemon_time.c    what the clock is worth, told to the spool and kept over a restart
+ *	daemon_files.c   folders, the lock, paths
+ *	daemon_report.c  the gateway's report, and answers on the control socket
+ *	daemon_probe.c   the command `probe`
+ */
 #ifndef AGENT_DAEMON_PRIV_H
 #define AGENT_DAEMON_PRIV_H
 
@@ -32,12 +40,45 @@ struct daemon {
 	int lock;
 };
 
+/* ---- daemon.c ---- */
+
+int daemon_start_sources(struct daemon *daemon);
+void daemon_stop_sources(struct daemon *daemon);
+
+/* ---- daemon_store.c ---- */
+
+/* Opens daemon->spool and says in the log what went wrong. Returns 0 or -errno. */
+int daemon_open_spool(struct daemon *daemon);
+/* The spool failed: says so once, until it works again, and begins a new one where it is damaged. */
+void daemon_spool_trouble(struct daemon *daemon, int error);
+/* The sampler's batches go into the spool; `arg` is the daemon. Returns 0 or -errno: the sampler keeps
+ * them. */
+int daemon_store(void *arg, const struct spool_put *puts, size_t count);
+/* A source's update goes into the sampler; `arg` is the daemon. */
+void daemon_take_update(void *arg, const struct model_update *update);
+/* The timer `seal` is set for what waits in the sampler. */
+void daemon_arm_seal(struct daemon *daemon);
+
+/* ---- daemon_time.c ---- */
+
+/* Offers the spool an anchor where the clock is trusted, saves the time, and does so again. */
+void daemon_keep_time(struct daemon *daemon);
+/* An acknowledgement told the core's time: an anchor where there is no better clock. */
+void daemon_take_core_time(void *arg, int64_t at_ms);
+/* A monotonic moment as wall time; MODEL_NO_TIME where nobody vouches for the clock. */
+int64_t daemon_wall_ms(struct daemon *daemon, int64_t mono_us);
+
+/* ---- daemon_files.c ---- */
+
+/* Makes the folders above a path. Returns 0 or -errno. */
+int daemon_make_parent(const char *path);
+
+/* ---- daemon_report.c ---- */
+
 /* The report of the gateway for the status topic. */
 void daemon_fill_status(struct daemon *daemon, struct wire_status *status);
 /* Answers a request on the control socket. */
 void daemon_answer(void *arg, const char *request, struct buf *out);
-/* A monotonic moment as wall time; MODEL_NO_TIME where nobody vouches for the clock. */
-int64_t daemon_wall_ms(struct daemon *daemon, int64_t mono_us);
 /* The JSON members of a source's report, into an open object. */
 void daemon_encode_source(struct jw *w, const struct source *source, int64_t now_us);
 /* The batches of a spool as a JSON array, at most `limit`, into an open key. */

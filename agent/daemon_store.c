@@ -1,0 +1,126 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/daemon_priv.h"
+
+static void on_seal(struct loop_timer *timer);
+
+/* ---- spool ---- */
+
+int daemon_open_spool(struct daemon *daemon)
+{
+	char path[DAEMON_PATH_MAX];
+	char error[256] = "";
+	char *notice = NULL;
+	struct spool_config config = {
+		.path = path,
+		.max_bytes = daemon->config->spool_bytes,
+		.max_age_ms = daemon->config->spool_age_ms,
+		.clock = &daemon->clock.clock,
+	};
+	int r = daemon_spool_path(daemon->config, path);
+
+	if (!r)
+		r = spool_open(&config, &daemon->spool, &notice, error, sizeof(error));
+	if (notice)
+		log_error("spool replaced: %s", notice);
+	free(notice);
+	if (r)
+		log_error("spool cannot be opened path=\"%s\" reason=\"%s\"", path,
+			  error[0] ? error : strerror(-r));
+	daemon->uplink_env.spool = daemon->spool;
+	return r;
+}
+
+/* -EUCLEAN: the file is damaged; opening again sets it aside and begins a new one. */
+static void reopen_spool(struct daemon *daemon)
+{
+	spool_close(daemon->spool);
+	daemon->spool = NULL;
+	if (daemon_open_spool(daemon)) {
+		/* Without a spool nothing may be read: systemd starts us anew. */
+		log_error("going down: there is no spool");
+		exit(EXIT_FAILURE);
+	}
+	sampler_keyframe_all(daemon->sampler, loop_now_us(daemon->loop));
+}
+
+void daemon_spool_trouble(struct daemon *daemon, int error)
+{
+	daemon->spool_errors++;
+	if (!daemon->spool_failing)
+		log_error("spool fails, readings are kept in memory reason=\"%s\" errno=%d",
+			  spool_error(daemon->spool), -error);
+	daemon->spool_failing = true;
+	if (error == -EUCLEAN)
+		reopen_spool(daemon);
+}
+
+/* A drop leaves a hole in what the core knows: devices state themselves whole. */
+static void watch_drops(struct daemon *daemon)
+{
+	struct spool_stats stats;
+
+	spool_stats(daemon->spool, &stats);
+	if (stats.dropped_total == daemon->dropped)
+		return;
+	log_warning("spool is full, oldest records are given up records=%" PRId64,
+		    stats.dropped_total - daemon->dropped);
+	daemon->dropped = stats.dropped_total;
+	sampler_keyframe_all(daemon->sampler, loop_now_us(daemon->loop));
+}
+
+int daemon_store(void *arg, const struct spool_put *puts, size_t count)
+{
+	struct daemon *daemon = arg;
+	int64_t first;
+	const int r = spool_append(daemon->spool, puts, count, &first);
+
+	if (r) {
+		daemon_spool_trouble(daemon, r);
+		return r;
+	}
+	if (daemon->spool_failing)
+		log_notice("spool works again");
+	daemon->spool_failing = false;
+	if (daemon->uplink)
+		uplink_stored(daemon->uplink, count);
+	return 0;
+}
+
+/* ---- sampler ---- */
+
+void daemon_arm_seal(struct daemon *daemon)
+{
+	const int64_t due = sampler_due(daemon->sampler);
+
+	if (due == INT64_MAX)
+		loop_timer_cancel(&daemon->seal);
+	else if (loop_timer_set(daemon->loop, &daemon->seal, due - loop_now_us(daemon->loop),
+				on_seal, daemon))
+		(void)sampler_flush(daemon->sampler, loop_now_us(daemon->loop));
+}
+
+static void on_seal(struct loop_timer *timer)
+{
+	struct daemon *daemon = timer->arg;
+
+	/* An error was said by daemon_spool_trouble(); the readings wait. */
+	(void)sampler_flush(daemon->sampler, loop_now_us(daemon->loop));
+	watch_drops(daemon);
+	daemon_arm_seal(daemon);
+}
+
+void daemon_take_update(void *arg, const struct model_update *update)
+{
+	struct daemon *daemon = arg;
+	const int r = sampler_update(daemon->sampler, update, loop_now_us(daemon->loop));
+
+	if (r == -ENOSPC && !daemon->spool_failing) {
+		if (!daemon->refused++)
+			log_error("too many devices for one gateway device=%s", update->device_id);
+	}
+	daemon_arm_seal(daemon);
+}
