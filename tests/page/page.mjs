@@ -116,7 +116,10 @@ const steps = {
     const row = (seen) => seen.find((one) => one.vehicle === first);
     await until(page, "delayed", (seen) => row(seen)?.state === "delayed");
     await until(page, "stale, with its reason", (seen) => row(seen)?.state === "stale" && row(seen).reason.includes("adapter_unplugged"));
-    if (given.shots) await page.screenshot({ path: join(given.shots, "dashboard.png") });
+    if (given.shots) {
+      await page.evaluate(() => document.activeElement.blur());
+      await page.screenshot({ path: join(given.shots, "dashboard.png") });
+    }
     await page.click(".chip.stale");
     await until(page, "the stale one alone", (seen) => seen.length === 1 && seen[0].vehicle === first);
     expect((await page.textContent(".chip.stale b")) === "1", "the chip counts one");
