@@ -120,6 +120,10 @@ int ledger_end(struct accept *accept, struct ledger *ledger, const struct wire_e
 	       int64_t now_ms);
 /* Writes the row, and the gaps as they follow from it. */
 int ledger_close(struct accept *accept, struct ledger *ledger, int64_t now_ms);
+/* gaps.c: writes the gaps as they follow from the account, and keeps the account's sets bounded. */
+int gaps_settle(struct accept *accept, struct ledger *ledger, int64_t now_ms);
+/* Ranges that the account of an epoch keeps apart, of each set. An honest gateway has a few. */
+#define ACCEPT_RANGES_MAX 1024
 /* Which epochs a gateway is to be asked for; fills the ack. */
 int ledger_ask(struct accept *accept, struct pending_ack *ack, int64_t now_ms);
 /* Gives up epochs that were asked for in vain for a day. */

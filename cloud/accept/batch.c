@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cloud/accept/accept_priv.h"
+#include "cloud/accept/sets.h"
 
 /* Numbers past this are no honest count of batches; intervals need room above. */
 #define NUMBER_MAX (INT64_C(1) << 62)
@@ -172,7 +173,7 @@ static int update_epoch(struct intake *in)
 	}
 	if (header->batch > epoch->highest) {
 		epoch->highest = header->batch;
-		in->ledger.lost_changed |= epoch->forked || epoch->over;
+		in->ledger.lost_changed |= epoch->over && epoch->end < 0;
 	}
 	if (header->prev[0] && strcmp(header->prev, epoch->prev) != 0) {
 		memcpy(epoch->prev, header->prev, sizeof(epoch->prev));
@@ -193,17 +194,8 @@ static uint64_t digest_bits(const char *digest)
 	return strtoull(digest, NULL, 16);
 }
 
-static bool committed(const struct coredb_epoch *epoch, int64_t number)
-{
-	for (size_t i = 0; i < epoch->committed.count; i++) {
-		if (number >= epoch->committed.items[i].first &&
-		    number <= epoch->committed.items[i].last)
-			return true;
-	}
-	return false;
-}
-
-/* Is this body to be applied? A number that stands for another body is a fork: both are taken. */
+/* Is this body to be applied? A number that stands for another body is a fork: both are taken. One
+ * without a body where all are kept was only counted as committed with its neighbours (gaps.c). */
 static int judge(struct intake *in, bool *ret_apply)
 {
 	struct coredb_epoch *epoch = &in->ledger.epoch;
@@ -211,13 +203,15 @@ static int judge(struct intake *in, bool *ret_apply)
 	int r;
 
 	*ret_apply = true;
-	if (!committed(epoch, in->header.batch))
+	if (!set_ranges_contain(&epoch->committed, in->header.batch))
 		return 0;
 	r = coredb_digest_look(in->accept->db, epoch->id, in->header.batch,
 			       digest_bits(in->header.digest), &known);
 	if (r)
 		return accept_fail(in->accept, r, "digest");
-	*ret_apply = known == COREDB_BODY_OTHER;
+	*ret_apply =
+		known == COREDB_BODY_OTHER ||
+		(known == COREDB_BODY_NEW && in->header.batch > epoch->highest - COREDB_DIGESTS);
 	if (known == COREDB_BODY_OTHER && !epoch->forked) {
 		epoch->forked = true;
 		in->ledger.lost_changed = true;

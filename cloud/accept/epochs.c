@@ -1,69 +1,14 @@
-/* What an epoch committed, lost and may still hold, and the gaps that follow. The rules are those of
+/* What an epoch committed, lost and may still hold. The rules are those of
  * docs/decisions/0001-transfer-protocol.md. */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cloud/accept/accept_priv.h"
+#include "cloud/accept/sets.h"
 
 #define SILENCE_MS (INT64_C(10) * 60 * 1000)
 #define GIVE_UP_MS (INT64_C(24) * 3600 * 1000)
 #define ASK_LOOK 64
-
-/* Interval sets in memory of their own, from and to the ranges of the database. */
-struct set {
-	struct intervals set;
-};
-
-static int set_make(struct set *set, size_t cap)
-{
-	struct interval *items = calloc(cap ? cap : 1, sizeof(*items));
-
-	if (!items)
-		return -ENOMEM;
-	intervals_init(&set->set, items, cap ? cap : 1);
-	return 0;
-}
-
-static void set_free(struct set *set)
-{
-	free(set->set.items);
-	set->set.items = NULL;
-}
-
-static int set_from(struct set *set, const struct coredb_ranges *ranges, size_t extra)
-{
-	int r = set_make(set, ranges->count + extra);
-
-	if (r)
-		return r;
-	for (size_t i = 0; i < ranges->count; i++) {
-		set->set.items[i].first = ranges->items[i].first;
-		set->set.items[i].last = ranges->items[i].last;
-	}
-	set->set.count = ranges->count;
-	return 0;
-}
-
-static int set_into(const struct set *set, struct coredb_ranges *ranges)
-{
-	if (set->set.count > ranges->cap) {
-		size_t cap = set->set.count + 8;
-		struct wire_range *items = realloc(ranges->items, cap * sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		ranges->items = items;
-		ranges->cap = cap;
-	}
-	for (size_t i = 0; i < set->set.count; i++) {
-		ranges->items[i].first = set->set.items[i].first;
-		ranges->items[i].last = set->set.items[i].last;
-	}
-	ranges->count = set->set.count;
-	return 0;
-}
 
 int ledger_open(struct accept *accept, int64_t workspace, int64_t gateway, const char *name,
 		int64_t now_ms, struct ledger *ret)
@@ -84,15 +29,6 @@ void ledger_free(struct ledger *ledger)
 	coredb_epoch_free(&ledger->epoch);
 }
 
-static bool ranges_contain(const struct coredb_ranges *ranges, int64_t number)
-{
-	for (size_t i = 0; i < ranges->count; i++) {
-		if (number >= ranges->items[i].first && number <= ranges->items[i].last)
-			return true;
-	}
-	return false;
-}
-
 int ledger_commit(struct ledger *ledger, int64_t number)
 {
 	struct coredb_epoch *epoch = &ledger->epoch;
@@ -109,9 +45,8 @@ int ledger_commit(struct ledger *ledger, int64_t number)
 		return r;
 	if (number > epoch->highest)
 		epoch->highest = number;
-	/* It was given up as lost, or doubted, and came after all. */
-	if (ranges_contain(&epoch->lost, number) || epoch->forked || epoch->abandoned ||
-	    epoch->over)
+	/* It was given up as lost and came after all. */
+	if (set_ranges_contain(&epoch->lost, number))
 		ledger->lost_changed = true;
 	return 0;
 }
@@ -268,243 +203,17 @@ static int account_is_closed(const struct coredb_epoch *epoch, bool *ret_closed)
 	return r;
 }
 
-/* A gap as it should be: the sure ones are sets, the possible one is the rest. */
-struct wanted {
-	struct set sure;
-	bool rest; /* from rest_first on, all that is not committed may be lost */
-	int64_t rest_first;
-	const char *rest_reason;
-};
-
-static int want_gaps(const struct coredb_epoch *epoch, struct wanted *want)
-{
-	struct set lost = {0};
-	struct set committed = {0};
-	int r = set_from(&lost, &epoch->lost, 0);
-
-	if (!r)
-		r = set_from(&committed, &epoch->committed, 0);
-	if (!r)
-		r = set_make(&want->sure, lost.set.count + committed.set.count);
-	if (!r && intervals_subtract(&lost.set, &committed.set, &want->sure.set))
-		r = -EOVERFLOW;
-	set_free(&lost);
-	set_free(&committed);
-	want->rest_first = epoch->highest + 1;
-	if (epoch->forked)
-		want->rest_reason = "forked";
-	else if (epoch->abandoned)
-		want->rest_reason = "abandoned";
-	else if (epoch->over && epoch->end < 0)
-		want->rest_reason = "end_unknown";
-	want->rest = want->rest_reason != NULL;
-	return r;
-}
-
-/* The open rows of an epoch, read before they are changed. */
-struct open_gaps {
-	struct coredb_gap *rows;
-	char (*reasons)[32];
-	size_t count, cap;
-	int error;
-};
-
-static int collect_gap(void *arg, const struct coredb_gap *gap)
-{
-	struct open_gaps *open = arg;
-
-	if (open->count == open->cap) {
-		size_t cap = open->cap ? 2 * open->cap : 16;
-		void *rows = realloc(open->rows, cap * sizeof(*open->rows));
-		void *reasons;
-
-		if (rows)
-			open->rows = rows;
-		reasons = rows ? realloc(open->reasons, cap * sizeof(*open->reasons)) : NULL;
-		if (!reasons) {
-			open->error = -ENOMEM;
-			return 1;
-		}
-		open->reasons = reasons;
-		open->cap = cap;
-	}
-	open->rows[open->count] = *gap;
-	(void)snprintf(open->reasons[open->count], sizeof(open->reasons[0]), "%s", gap->reason);
-	open->count++;
-	return 0;
-}
-
-static int tell_gap(struct accept *accept, const struct ledger *ledger, const char *name,
-		    int64_t first, int64_t last, const char *reason, int64_t now_ms)
-{
-	char payload[256];
-	struct coredb_event event = {.workspace = ledger->workspace,
-				     .name = name,
-				     .occurred_at_ms = now_ms,
-				     .payload = payload};
-
-	(void)snprintf(payload, sizeof(payload),
-		       "{\"epoch\":\"%s\",\"first\":%lld,\"last\":%lld,\"reason\":\"%s\"}",
-		       ledger->epoch.name, (long long)first, (long long)last, reason);
-	return coredb_event_add(accept->db, &event);
-}
-
-static int add_gap(struct accept *accept, const struct ledger *ledger, struct coredb_gap *gap,
-		   int64_t now_ms)
-{
-	int r;
-
-	gap->workspace = ledger->workspace;
-	gap->gateway = ledger->epoch.gateway;
-	gap->epoch = ledger->epoch.id;
-	r = coredb_gap_add(accept->db, gap);
-	if (r || gap->detected_at_ms != now_ms || gap->recovered_at_ms != MODEL_NO_TIME)
-		return r;
-	return tell_gap(accept, ledger, "GapDetected", gap->first, gap->last, gap->reason, now_ms);
-}
-
-/* One open row against what is wanted: it stays, or is cut into what is still lost and what came. */
-static int settle_row(struct accept *accept, const struct ledger *ledger,
-		      const struct coredb_gap *row, const char *reason, const struct wanted *want,
-		      int64_t now_ms)
-{
-	struct interval range = {row->first, row->last};
-	const struct intervals whole = {&range, 1, 1};
-	struct coredb_gap piece = *row;
-	struct set still = {0};
-	struct set came = {0};
-	int r;
-
-	r = set_make(&still, want->sure.set.count + 1);
-	if (!r)
-		r = set_make(&came, want->sure.set.count + 2);
-	if (!r && (intervals_intersect(&whole, &want->sure.set, &still.set) ||
-		   intervals_subtract(&whole, &want->sure.set, &came.set)))
-		r = -EOVERFLOW;
-	if (r || came.set.count == 0)
-		goto out;
-	r = coredb_gap_remove(accept->db, row->id);
-	piece.reason = reason;
-	piece.records = -1;
-	for (size_t i = 0; i < still.set.count && !r; i++) {
-		piece.first = still.set.items[i].first;
-		piece.last = still.set.items[i].last;
-		r = add_gap(accept, ledger, &piece, now_ms);
-	}
-	piece.recovered_at_ms = now_ms;
-	for (size_t i = 0; i < came.set.count && !r; i++) {
-		piece.first = came.set.items[i].first;
-		piece.last = came.set.items[i].last;
-		r = add_gap(accept, ledger, &piece, now_ms);
-		if (!r)
-			r = tell_gap(accept, ledger, "GapRecovered", piece.first, piece.last,
-				     reason, now_ms);
-	}
-out:
-	set_free(&still);
-	set_free(&came);
-	return r;
-}
-
-/* The possible gap: there is at most one open row of it. */
-static int settle_rest(struct accept *accept, const struct ledger *ledger,
-		       const struct open_gaps *open, const struct wanted *want, int64_t now_ms)
-{
-	struct coredb_gap gap = {.first = want->rest_first,
-				 .last = -1,
-				 .records = -1,
-				 .reason = want->rest_reason,
-				 .possible = true,
-				 .detected_at_ms = now_ms,
-				 .recovered_at_ms = MODEL_NO_TIME};
-	bool kept = false;
-	int r = 0;
-
-	for (size_t i = 0; i < open->count && !r; i++) {
-		const struct coredb_gap *row = &open->rows[i];
-
-		if (row->last >= 0)
-			continue;
-		kept = want->rest && row->first == want->rest_first &&
-		       strcmp(open->reasons[i], want->rest_reason) == 0;
-		if (!kept)
-			r = coredb_gap_remove(accept->db, row->id);
-		if (!kept && want->rest)
-			gap.detected_at_ms = row->detected_at_ms;
-	}
-	if (r || kept || !want->rest)
-		return r;
-	return add_gap(accept, ledger, &gap, now_ms);
-}
-
-/* What is wanted and stands in no open row yet. */
-static int add_new_gaps(struct accept *accept, const struct ledger *ledger,
-			const struct open_gaps *open, const struct wanted *want, int64_t now_ms)
-{
-	struct set told = {0};
-	struct set fresh = {0};
-	int r = set_make(&told, open->count + 1);
-
-	for (size_t i = 0; i < open->count && !r; i++) {
-		if (open->rows[i].last >= 0 &&
-		    intervals_add(&told.set, open->rows[i].first, open->rows[i].last))
-			r = -EINVAL;
-	}
-	if (!r)
-		r = set_make(&fresh, told.set.count + want->sure.set.count);
-	if (!r && intervals_subtract(&want->sure.set, &told.set, &fresh.set))
-		r = -EOVERFLOW;
-	for (size_t i = 0; i < fresh.set.count && !r; i++) {
-		struct coredb_gap gap = {.first = fresh.set.items[i].first,
-					 .last = fresh.set.items[i].last,
-					 .records = fresh.set.count == 1 ? ledger->records : -1,
-					 .reason = ledger->reason,
-					 .detected_at_ms = now_ms,
-					 .recovered_at_ms = MODEL_NO_TIME};
-
-		r = add_gap(accept, ledger, &gap, now_ms);
-	}
-	set_free(&told);
-	set_free(&fresh);
-	return r;
-}
-
-static int settle_gaps(struct accept *accept, const struct ledger *ledger, int64_t now_ms)
-{
-	struct open_gaps open = {0};
-	struct wanted want = {0};
-	int r;
-
-	r = coredb_gap_open_of(accept->db, ledger->workspace, ledger->epoch.id, collect_gap, &open);
-	r = r < 0 ? r : open.error;
-	if (!r)
-		r = want_gaps(&ledger->epoch, &want);
-	for (size_t i = 0; i < open.count && !r; i++) {
-		if (open.rows[i].last >= 0)
-			r = settle_row(accept, ledger, &open.rows[i], open.reasons[i], &want,
-				       now_ms);
-	}
-	if (!r)
-		r = settle_rest(accept, ledger, &open, &want, now_ms);
-	if (!r)
-		r = add_new_gaps(accept, ledger, &open, &want, now_ms);
-	set_free(&want.sure);
-	free(open.rows);
-	free(open.reasons);
-	return r;
-}
-
 int ledger_close(struct accept *accept, struct ledger *ledger, int64_t now_ms)
 {
-	bool closed;
-	int r = account_is_closed(&ledger->epoch, &closed);
+	bool closed = false;
+	int r = gaps_settle(accept, ledger, now_ms);
 
+	if (!r)
+		r = account_is_closed(&ledger->epoch, &closed);
 	if (!r) {
 		ledger->epoch.open = !closed;
 		r = coredb_epoch_put(accept->db, &ledger->epoch);
 	}
-	if (!r && ledger->lost_changed)
-		r = settle_gaps(accept, ledger, now_ms);
 	return r ? accept_fail(accept, r, "ledger") : 0;
 }
 

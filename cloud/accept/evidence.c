@@ -45,7 +45,9 @@ void evidence_health(const struct coredb_health_row *row, int64_t listening_sinc
 		.interval_s = row->device.interval_s,
 		.last_update_at_ms = state->last_update_at_ms,
 		.last_accepted_at_ms = state->last_accepted_at_ms,
-		.clock_untrusted = row->boot_quality == CLOCK_QUALITY_NONE,
+		/* It was heard, and yet nothing made it fresh. */
+		.clock_untrusted = state->contact_at_ms != MODEL_NO_TIME &&
+				   state->last_update_at_ms == MODEL_NO_TIME,
 		.vin_mismatch_at_ms = state->vin_mismatch_at_ms,
 		.registered_vin = masked_vin,
 		.has_gateway = row->device.gateway != 0,

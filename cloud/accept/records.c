@@ -231,8 +231,10 @@ static int merge(struct accept *accept, struct delivery *delivery, struct cache_
 	entry->dirty = true;
 	*ret_reason = "";
 	*ret_outcome = outcome_of(&result, newest);
-	if (*ret_outcome == ACCEPT_ACCEPTED)
+	if (*ret_outcome == ACCEPT_ACCEPTED) {
+		entry->state.gateway = delivery->gateway;
 		advance(accept, entry, &stamp, update->simulated || entry->device.simulated);
+	}
 	note_facts(accept, entry);
 	if (entry->state.contact_at_ms < delivery->received_ms)
 		entry->state.contact_at_ms = delivery->received_ms;

@@ -134,6 +134,16 @@ static bool newer_than_data(const struct health_input *in, int64_t at_ms)
 	       (in->last_accepted_at_ms == MODEL_NO_TIME || at_ms >= in->last_accepted_at_ms);
 }
 
+/* A source that has just begun has not been silent yet. */
+static bool source_is_silent(const struct health_input *in)
+{
+	if (in->source != HEALTH_SOURCE_SILENT && in->source != HEALTH_SOURCE_ERROR)
+		return false;
+	return !source_says(in, "starting") ||
+	       (in->source_since_ms != MODEL_NO_TIME &&
+		in->evaluated_at_ms - in->source_since_ms > HEALTH_SOURCE_START_MS);
+}
+
 static void judge_reason(const struct health_input *in, struct health *health)
 {
 	int64_t since_ms = MODEL_NO_TIME;
@@ -153,12 +163,12 @@ static void judge_reason(const struct health_input *in, struct health *health)
 		tell(health, HEALTH_REASON_VEHICLE_ASLEEP, in->source_since_ms);
 	else if (has_data(health) && in->asleep)
 		tell(health, HEALTH_REASON_VEHICLE_ASLEEP, in->asleep_since_ms);
-	else if (late && (in->source == HEALTH_SOURCE_SILENT || in->source == HEALTH_SOURCE_ERROR))
+	else if (late && source_is_silent(in))
 		tell(health, HEALTH_REASON_SOURCE_SILENT, in->source_since_ms);
 	else if (late && in->has_gateway && in->backlog_batches > 0)
 		tell(health, HEALTH_REASON_BACKLOG_DRAINING, in->backlog_oldest_at_ms);
-	else if (has_data(health) && in->clock_untrusted)
-		tell(health, HEALTH_REASON_CLOCK_UNTRUSTED, in->last_update_at_ms);
+	else if (late && in->clock_untrusted)
+		tell(health, HEALTH_REASON_CLOCK_UNTRUSTED, MODEL_NO_TIME);
 	else if (!has_data(health))
 		tell(health, HEALTH_REASON_NEVER_REPORTED, in->activated_at_ms);
 }
@@ -211,8 +221,8 @@ static void explain(const struct health_input *in, struct health *health)
 		break;
 	case HEALTH_REASON_CLOCK_UNTRUSTED:
 		snprintf(out, size,
-			 "The times of this data stand on no trusted clock: give gateway %s a time "
-			 "source (network time or GPS).",
+			 "Data came but nobody can tell its time: give gateway %s a time source "
+			 "(network time or GPS), or let it connect while it runs.",
 			 text(in->gateway_name));
 		break;
 	case HEALTH_REASON_NEVER_REPORTED:

@@ -33,9 +33,11 @@ enum health_state {
  *	adapter_unplugged  the gateway cannot reach the device's hardware
  *	ignition_off       measured: the newest value of ignition is off, or the source says so
  *	vehicle_asleep     measured: the newest inventory state is asleep, or the source says so
- *	source_silent      the gateway is there, its source gets no answers (late or no data only)
+ *	source_silent      the gateway is there, its source gets no answers (late or no data only),
+ *	                   and has not only just begun
  *	backlog_draining   older records are still on the gateway (late data only, or never any)
- *	clock_untrusted    the times of this device's data stand on no trusted clock
+ *	clock_untrusted    data came, but none of it can be dated: it was recorded in a boot without a
+ *	                   trusted clock and was never sent live (a live send is dated by its receipt)
  *	never_reported     no data ever and nothing above explains it
  */
 #define HEALTH_REASONS(X)                                                                          \
@@ -66,6 +68,9 @@ int health_reason_find(const char *name); /* -1 where there is none */
  * minute). */
 #define HEALTH_GATEWAY_SILENCE_MS INT64_C(180000)
 
+/* A source that says "starting" is given so long before that counts as silence. */
+#define HEALTH_SOURCE_START_MS INT64_C(60000)
+
 /* What a gateway says of the source that feeds the device. */
 enum health_source {
 	HEALTH_SOURCE_UNKNOWN, /* the gateway does not name one */
@@ -81,7 +86,7 @@ struct health_input {
 	int64_t interval_s;        /* longer interval that a budget or profile dictates; 0: none */
 	int64_t last_update_at_ms; /* freshness_advance_ms() over its accepted updates */
 	int64_t last_accepted_at_ms; /* when the core last accepted one */
-	bool clock_untrusted;        /* its newest data has time_quality unsynced */
+	bool clock_untrusted;        /* it has data, none of which can be dated */
 
 	int64_t vin_mismatch_at_ms; /* the newest record parked for it; NO_TIME: none is */
 	const char *registered_vin; /* masked, for the sentence */

@@ -30,7 +30,7 @@ void coredb_state_init(struct coredb_state *state)
 #define STATE_COLUMNS                                                                              \
 	"s.last_update_at, s.last_received_at, s.last_accepted_at, s.observed_at, s.boot_id,"      \
 	" s.mono_us, s.at_ms, s.contact_at, s.simulated, s.vin_mismatch_at, s.ignition_off,"       \
-	" s.ignition_since, s.asleep, s.asleep_since, s.swept_state, s.swept_at"
+	" s.ignition_since, s.asleep, s.asleep_since, s.swept_state, s.swept_at, s.gateway_id"
 
 static void read_state(struct sql_stmt *stmt, int c, struct coredb_state *state)
 {
@@ -50,6 +50,7 @@ static void read_state(struct sql_stmt *stmt, int c, struct coredb_state *state)
 	state->asleep_since_ms = coredb_col_time(stmt, c + 13);
 	state->swept_state = (int)sql_int(stmt, c + 14);
 	state->swept_at_ms = coredb_col_time(stmt, c + 15);
+	state->gateway = sql_int(stmt, c + 16);
 }
 
 int coredb_state_get(struct coredb *db, int64_t device, struct coredb_state *ret)
@@ -75,9 +76,9 @@ int coredb_state_put(struct coredb *db, int64_t device, const struct coredb_stat
 		db, "INSERT INTO device_state (device_id, last_update_at, last_received_at,"
 		    " last_accepted_at, observed_at, boot_id, mono_us, at_ms, contact_at,"
 		    " simulated, vin_mismatch_at, ignition_off, ignition_since, asleep,"
-		    " asleep_since, swept_state, swept_at)"
+		    " asleep_since, swept_state, swept_at, gateway_id)"
 		    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
-		    " $16, $17) ON CONFLICT (device_id) DO UPDATE SET"
+		    " $16, $17, $18) ON CONFLICT (device_id) DO UPDATE SET"
 		    " last_update_at = excluded.last_update_at,"
 		    " last_received_at = excluded.last_received_at,"
 		    " last_accepted_at = excluded.last_accepted_at,"
@@ -87,7 +88,7 @@ int coredb_state_put(struct coredb *db, int64_t device, const struct coredb_stat
 		    " vin_mismatch_at = excluded.vin_mismatch_at,"
 		    " ignition_off = excluded.ignition_off,"
 		    " ignition_since = excluded.ignition_since, asleep = excluded.asleep,"
-		    " asleep_since = excluded.asleep_since");
+		    " asleep_since = excluded.asleep_since, gateway_id = excluded.gateway_id");
 	sql_bind_int(stmt, 1, device);
 	coredb_bind_time(stmt, 2, state->last_update_at_ms);
 	coredb_bind_time(stmt, 3, state->last_received_at_ms);
@@ -105,6 +106,7 @@ int coredb_state_put(struct coredb *db, int64_t device, const struct coredb_stat
 	coredb_bind_time(stmt, 15, state->asleep_since_ms);
 	sql_bind_int(stmt, 16, state->swept_state);
 	coredb_bind_time(stmt, 17, state->swept_at_ms);
+	coredb_bind_ref(stmt, 18, state->gateway);
 	return sql_run(stmt);
 }
 
@@ -171,18 +173,19 @@ out:
 
 /* A device has one source on its gateway as a rule; of several the best state counts. */
 #define HEALTH_COLUMNS                                                                             \
-	"SELECT d.id, d.workspace_id, d.name, d.vehicle_id, v.name, v.vin, d.gateway_id, g.name,"  \
+	"SELECT d.id, d.workspace_id, d.name, d.vehicle_id, v.name, v.vin, g.id, g.name,"          \
 	" d.provider, d.external_id, d.asset_kind, d.simulated, d.interval_s, d.activated_at,"     \
 	" d.created_at, s.device_id, " STATE_COLUMNS                                               \
 	", b.held_quality, gs.offline, gs.contact_at, gs.backlog_batches, gs.backlog_oldest_at,"   \
 	" so.state, so.name, so.reason, so.detail, so.since FROM device d"                         \
 	" LEFT JOIN vehicle v ON v.id = d.vehicle_id"                                              \
-	" LEFT JOIN gateway g ON g.id = d.gateway_id"                                              \
 	" LEFT JOIN device_state s ON s.device_id = d.id"                                          \
+	" LEFT JOIN gateway g ON g.id = coalesce(d.gateway_id, s.gateway_id)"                      \
+	" AND g.deleted_at IS NULL"                                                                \
 	" LEFT JOIN boot b ON b.id = s.boot_id"                                                    \
-	" LEFT JOIN gateway_state gs ON gs.gateway_id = d.gateway_id"                              \
-	" LEFT JOIN gateway_source so ON so.gateway_id = d.gateway_id AND so.name ="               \
-	" (SELECT name FROM gateway_source WHERE gateway_id = d.gateway_id"                        \
+	" LEFT JOIN gateway_state gs ON gs.gateway_id = g.id"                                      \
+	" LEFT JOIN gateway_source so ON so.gateway_id = g.id AND so.name ="                       \
+	" (SELECT name FROM gateway_source WHERE gateway_id = g.id"                                \
 	" AND device_name = d.name ORDER BY state, name LIMIT 1)"
 
 static void read_health(struct sql_stmt *stmt, struct coredb_health_row *row)
@@ -209,18 +212,18 @@ static void read_health(struct sql_stmt *stmt, struct coredb_health_row *row)
 	coredb_state_init(&row->state);
 	if (row->has_state)
 		read_state(stmt, 16, &row->state);
-	if (!sql_is_null(stmt, 32))
-		row->boot_quality = (int)sql_int(stmt, 32);
-	row->gateway_said_offline = sql_int(stmt, 33) != 0;
-	row->gateway_contact_at_ms = coredb_col_time(stmt, 34);
-	row->backlog_batches = sql_int(stmt, 35);
-	row->backlog_oldest_at_ms = coredb_col_time(stmt, 36);
-	if (!sql_is_null(stmt, 37))
-		row->source_state = (int)sql_int(stmt, 37);
-	coredb_col_text(stmt, 38, row->source_name, sizeof(row->source_name));
-	coredb_col_text(stmt, 39, row->source_reason, sizeof(row->source_reason));
-	coredb_col_text(stmt, 40, row->source_detail, sizeof(row->source_detail));
-	row->source_since_ms = coredb_col_time(stmt, 41);
+	if (!sql_is_null(stmt, 33))
+		row->boot_quality = (int)sql_int(stmt, 33);
+	row->gateway_said_offline = sql_int(stmt, 34) != 0;
+	row->gateway_contact_at_ms = coredb_col_time(stmt, 35);
+	row->backlog_batches = sql_int(stmt, 36);
+	row->backlog_oldest_at_ms = coredb_col_time(stmt, 37);
+	if (!sql_is_null(stmt, 38))
+		row->source_state = (int)sql_int(stmt, 38);
+	coredb_col_text(stmt, 39, row->source_name, sizeof(row->source_name));
+	coredb_col_text(stmt, 40, row->source_reason, sizeof(row->source_reason));
+	coredb_col_text(stmt, 41, row->source_detail, sizeof(row->source_detail));
+	row->source_since_ms = coredb_col_time(stmt, 42);
 }
 
 int coredb_health_each(struct coredb *db, int64_t workspace, int64_t after, int limit,

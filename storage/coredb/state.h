@@ -14,6 +14,7 @@ struct coredb_state {
 	int64_t observed_at_ms;      /* of the update that gave last_update_at, not clamped */
 	int64_t boot, mono_us, at_ms; /* ... and its stamp, so that a better anchor corrects it */
 	int64_t contact_at_ms;        /* contact is not data */
+	int64_t gateway; /* row of the one by which the last accepted update came; 0: by none */
 	bool simulated;
 	int64_t vin_mismatch_at_ms; /* newest record parked for it; NO_TIME: none is */
 	bool ignition_off;
@@ -36,7 +37,8 @@ int coredb_body_put(struct coredb *db, int64_t device, const struct model_device
 /* Everything that health, lists and the page need of a device, in one row; cloud/accept/evidence.h
  * makes the domain's input of it. */
 struct coredb_health_row {
-	struct coredb_device device;
+	struct coredb_device
+		device; /* its gateway: the registered one, else the one that it came by */
 	bool has_state;
 	struct coredb_state state;
 	int boot_quality; /* enum clock_quality of the newest data's anchor; -1: it has no boot */

@@ -71,7 +71,7 @@ static void a_database_that_is_missing_is_refused_unless_it_may_be_made(void **s
 	assert_null(db);
 	assert_true(error[0] != '\0');
 	assert_int_equal(coredb_migrate(url, false, &pending, error, sizeof(error)), 0);
-	assert_int_equal(pending, 1);
+	assert_true(pending >= 1);
 	assert_int_equal(coredb_migrate(url, true, &pending, error, sizeof(error)), 0);
 	assert_int_equal(pending, 0);
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "cloud/accept/accept_priv.h"
 #include "cloud/domain/health.h"
 #include "tests/unit/cloud/accept/bench.h"
 
@@ -95,6 +96,120 @@ static void another_body_under_the_same_number_is_taken_too_and_the_epoch_is_for
 			 1);
 	send_soc(b, 1, "d1", mono(b) + 1, 81, &result);
 	assert_int_equal(result.answer, ACCEPT_AGAIN);
+}
+
+static void a_fork_does_not_write_its_gap_anew_at_each_batch(void **state)
+{
+	struct bench *b = *state;
+	struct accept_batch_result result;
+	int64_t row;
+
+	send_soc(b, 1, "d1", mono(b), 80, &result);
+	send_soc(b, 1, "d1", mono(b) + 1, 81, &result);
+	assert_int_equal(bench_commit(b), 0);
+	row = bench_query(b, "SELECT id FROM gap WHERE reason = 'forked' AND first = 2");
+	assert_true(row > 0);
+	for (int64_t number = 2; number < 6; number++) {
+		send_soc(b, number, "d1", mono(b) + number, 82, &result);
+		assert_int_equal(bench_commit(b), 0);
+	}
+	assert_int_equal(bench_query(b, "SELECT id FROM gap WHERE reason = 'forked'"), row);
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM gap"), 1);
+}
+
+/* Every second number of an epoch: sent, lost, never heard of. */
+#define SCATTERED (2 * (int64_t)ACCEPT_RANGES_MAX + 200)
+
+static void send_scattered(struct bench *b, int64_t from)
+{
+	struct accept_batch_result result;
+
+	for (int64_t number = from; number <= SCATTERED; number += 2) {
+		send_soc(b, number, "d1", mono(b) + number, (double)(number % 100), &result);
+		assert_int_equal(result.answer, ACCEPT_COMMITTED);
+		if (number % 64 < 2)
+			assert_int_equal(bench_commit(b), 0);
+	}
+	assert_int_equal(bench_commit(b), 0);
+}
+
+static void a_scattered_epoch_stays_bounded_and_hides_no_loss(void **state)
+{
+	struct bench *b = *state;
+	struct accept_batch_result result;
+	int64_t below;
+
+	send_scattered(b, 2);
+	assert_in_range(bench_query(b, "SELECT length(committed) FROM epoch"), 1,
+			4 * ACCEPT_RANGES_MAX);
+	/* All that is missing and no longer kept apart stands in one possible gap. */
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM gap"), 1);
+	below = bench_query(b, "SELECT last FROM gap WHERE reason = 'too_scattered' AND"
+			       " possible = 1 AND first = 1 AND recovered_at IS NULL");
+	assert_true(below > ACCEPT_RANGES_MAX / 2 && below % 2 == 1);
+	/* What was under way all the time is taken, once. */
+	send_scattered(b, 1);
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM batch"), SCATTERED);
+	send_soc(b, 1, "d1", mono(b) + 1, 1, &result);
+	assert_int_equal(result.answer, ACCEPT_AGAIN);
+	send_soc(b, 2, "d1", mono(b) + 2, 2, &result);
+	assert_int_equal(result.answer, ACCEPT_AGAIN);
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM batch"), SCATTERED);
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM gap"), 1);
+}
+
+static void scattered_losses_stay_bounded_and_shrink_when_they_come(void **state)
+{
+	struct bench *b = *state;
+	struct accept_batch_result result;
+	char record[8192];
+
+	for (int64_t first = 2; first < SCATTERED; first += 400) {
+		struct pack pack;
+		int len = snprintf(record, sizeof(record),
+				   "{\"kind\":\"dropped\",\"epoch\":\"lossy\",\"ranges\":[");
+
+		for (int64_t n = first; n < first + 400; n += 2)
+			len += snprintf(record + len, sizeof(record) - (size_t)len, "%s[%lld,%lld]",
+					n > first ? "," : "", (long long)n, (long long)n);
+		(void)snprintf(record + len, sizeof(record) - (size_t)len,
+			       "],\"records\":200,\"reason\":\"spool_full\",\"first_mono_us\":1,"
+			       "\"last_mono_us\":2}");
+		pack_begin(&pack, b, EPOCH, first / 400 + 1);
+		pack_raw(&pack, record);
+		assert_int_equal(pack_send(&pack, b, &result), 0);
+		assert_int_equal(result.outcomes[ACCEPT_ACCEPTED], 1);
+		assert_int_equal(bench_commit(b), 0);
+	}
+	assert_in_range(bench_query(b, "SELECT length(lost) FROM epoch WHERE name = 'lossy'"), 1,
+			4 * ACCEPT_RANGES_MAX);
+	assert_in_range(bench_query(b, "SELECT count(*) FROM gap"), 1, ACCEPT_RANGES_MAX);
+	/* Nothing that was stated is missing from the gaps, and what is in them beside it says why. */
+	(void)snprintf(
+		record, sizeof(record),
+		"WITH RECURSIVE n(x) AS (SELECT 2 UNION ALL SELECT x + 2 FROM n WHERE x < %lld)"
+		" SELECT count(*) FROM n WHERE 1 <> (SELECT count(*) FROM gap"
+		" WHERE first <= x AND last >= x)",
+		(long long)SCATTERED - 2);
+	assert_int_equal(bench_query(b, record), 0);
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM gap WHERE last > first AND"
+					" reason <> 'too_scattered'"),
+			 0);
+	/* A number between them comes after all. */
+	{
+		struct pack pack;
+
+		pack_begin(&pack, b, "lossy", 3);
+		pack_soc(&pack, "d1", mono(b), 33);
+		assert_int_equal(pack_send(&pack, b, &result), 0);
+	}
+	assert_int_equal(result.answer, ACCEPT_COMMITTED);
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(bench_query(b,
+				     "SELECT count(*) FROM gap WHERE first <= 3 AND last >= 3 AND"
+				     " recovered_at IS NULL"),
+			 0);
 }
 
 static void one_poisonous_record_does_not_stop_its_neighbours(void **state)
@@ -314,6 +429,7 @@ static void a_silent_open_epoch_is_asked_for_and_given_up_after_a_day(void **sta
 	unsigned changed;
 
 	send_soc(b, 1, "d1", mono(b), 50, &result);
+	send_soc(b, 5, "d1", mono(b), 50, &result);
 	assert_int_equal(bench_commit(b), 0);
 	assert_int_equal(b->last_ack.ask_count, 0);
 	clock_fake_advance(&b->clock, 601 * SECOND);
@@ -327,9 +443,10 @@ static void a_silent_open_epoch_is_asked_for_and_given_up_after_a_day(void **sta
 	assert_int_equal(accept_sweep(b->accept, clock_wall_ms(&b->clock.clock), &changed), 0);
 	assert_int_equal(bench_commit(b), 0);
 	assert_int_equal(bench_query(b, "SELECT abandoned FROM epoch WHERE name = '" EPOCH "'"), 1);
-	assert_int_equal(bench_query(b, "SELECT count(*) FROM gap WHERE reason = 'abandoned' AND"
-					" possible = 1"),
-			 1);
+	/* Also what is missing below the highest number that was heard of. */
+	assert_int_equal(bench_query(b, "SELECT first FROM gap WHERE reason = 'abandoned' AND"
+					" possible = 1 AND last = -1"),
+			 2);
 	/* It speaks after all. */
 	send_soc(b, 2, "d1", mono(b), 52, &result);
 	assert_int_equal(bench_commit(b), 0);
@@ -551,6 +668,58 @@ static void a_report_gives_the_device_its_reason(void **state)
 	assert_int_equal(row.gateway_contact_at_ms, WALL);
 }
 
+static void a_device_without_a_gateway_gets_evidence_of_the_one_it_came_by(void **state)
+{
+	struct bench *b = *state;
+	struct coredb_device device = {.workspace = b->workspace.id,
+				       .name = "d2",
+				       .provider = "obd",
+				       .activated_at_ms = WALL};
+	struct accept_batch_result result;
+	struct coredb_health_row row;
+
+	assert_int_equal(accept_begin(b->accept), 0);
+	assert_int_equal(coredb_device_add(b->db, &device, WALL), 0);
+	send_soc(b, 1, "d2", mono(b), 50, &result);
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(coredb_health_get(b->db, device.id, &row), 0);
+	assert_int_equal(row.device.gateway, b->gateway.id);
+	assert_string_equal(row.device.gateway_name, "g1");
+	assert_int_equal(row.gateway_contact_at_ms, WALL);
+	/* Who has a gateway of its own keeps that. */
+	assert_int_equal(coredb_health_get(b->db, b->device.id, &row), 0);
+	assert_int_equal(row.device.gateway, b->gateway.id);
+	/* It is evidence, no registration. */
+	assert_int_equal(coredb_device_get(b->db, device.id, &device), 0);
+	assert_int_equal(device.gateway, 0);
+}
+
+static void data_that_nobody_can_date_blames_the_clock(void **state)
+{
+	struct bench *b = *state;
+	char masked[MODEL_VIN_SIZE];
+	struct accept_batch_result result;
+	struct coredb_health_row row;
+	struct health_input input;
+	struct pack pack;
+
+	pack_begin(&pack, b, EPOCH, 1);
+	pack.header.boot.sent_mono_us = MODEL_NO_TIME;
+	pack.header.lane = WIRE_LANE_BACKLOG;
+	pack_soc(&pack, "d1", 5, 50);
+	assert_int_equal(pack_send(&pack, b, &result), 0);
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(coredb_health_get(b->db, b->device.id, &row), 0);
+	evidence_health(&row, WALL, WALL, masked, &input);
+	assert_true(input.clock_untrusted);
+	/* A live send of the same boot dates it by its receipt. */
+	send_soc(b, 2, "d1", mono(b), 51, &result);
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(coredb_health_get(b->db, b->device.id, &row), 0);
+	evidence_health(&row, WALL, WALL, masked, &input);
+	assert_false(input.clock_untrusted);
+}
+
 static void two_epochs_that_alternate_are_two_machines(void **state)
 {
 	struct bench *b = *state;
@@ -592,6 +761,11 @@ int suite_cloud_accept(void)
 		TEST(items_without_mono_are_stale_or_of_the_future),
 		TEST(a_failing_write_leaves_nothing_half_applied),
 		TEST(the_sweep_tells_each_crossing_once),
+		TEST(a_fork_does_not_write_its_gap_anew_at_each_batch),
+		TEST(a_scattered_epoch_stays_bounded_and_hides_no_loss),
+		TEST(scattered_losses_stay_bounded_and_shrink_when_they_come),
+		TEST(a_device_without_a_gateway_gets_evidence_of_the_one_it_came_by),
+		TEST(data_that_nobody_can_date_blames_the_clock),
 		TEST(a_will_of_an_older_session_says_nothing),
 		TEST(a_report_gives_the_device_its_reason),
 		TEST(two_epochs_that_alternate_are_two_machines),

@@ -220,9 +220,38 @@ static void every_reason_has_a_sentence_that_ends(void **state)
 			in.source = HEALTH_SOURCE_OK;
 		else if (reason == HEALTH_REASON_BACKLOG_DRAINING)
 			in.backlog_batches = 0;
-		else if (reason == HEALTH_REASON_CLOCK_UNTRUSTED)
+		else if (reason == HEALTH_REASON_CLOCK_UNTRUSTED) {
+			in.clock_untrusted = false;
 			in.last_update_at_ms = MODEL_NO_TIME;
+		}
 	}
+}
+
+static void a_source_that_has_just_begun_is_not_silent_yet(void **state)
+{
+	struct health_input in = healthy_input(1000000);
+
+	(void)state;
+	in.source = HEALTH_SOURCE_SILENT;
+	in.source_reason = "starting";
+	in.source_since_ms = NOW - HEALTH_SOURCE_START_MS;
+	assert_int_equal(evaluate(&in).reason, HEALTH_REASON_NONE);
+	in.source_since_ms = NOW - HEALTH_SOURCE_START_MS - 1;
+	assert_int_equal(evaluate(&in).reason, HEALTH_REASON_SOURCE_SILENT);
+	in.source_since_ms = NOW;
+	in.source_reason = "no_answer";
+	assert_int_equal(evaluate(&in).reason, HEALTH_REASON_SOURCE_SILENT);
+}
+
+static void a_clock_is_blamed_only_for_data_that_nobody_can_date(void **state)
+{
+	struct health_input in = healthy_input(1000);
+
+	(void)state;
+	in.clock_untrusted = true;
+	assert_int_equal(evaluate(&in).reason, HEALTH_REASON_NONE);
+	in.last_update_at_ms = MODEL_NO_TIME;
+	assert_int_equal(evaluate(&in).reason, HEALTH_REASON_CLOCK_UNTRUSTED);
 }
 
 static void a_parked_vehicle_is_healthy_and_says_that_it_sleeps(void **state)
@@ -358,6 +387,8 @@ int suite_domain_health(void)
 		cmocka_unit_test(a_longer_interval_moves_both_thresholds),
 		cmocka_unit_test(the_first_reason_that_holds_is_told),
 		cmocka_unit_test(every_reason_has_a_sentence_that_ends),
+		cmocka_unit_test(a_source_that_has_just_begun_is_not_silent_yet),
+		cmocka_unit_test(a_clock_is_blamed_only_for_data_that_nobody_can_date),
 		cmocka_unit_test(a_parked_vehicle_is_healthy_and_says_that_it_sleeps),
 		cmocka_unit_test(a_healthy_device_is_not_blamed_for_silence_or_backlog),
 		cmocka_unit_test(a_mismatch_older_than_the_last_good_data_is_over),
