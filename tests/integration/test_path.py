@@ -6,7 +6,7 @@ import json
 import pytest
 
 from freshet import Depot, wait_until
-from freshet.records import CoreHistory, Spool
+from freshet.records import CoreHistory, Spool, gateway_report
 
 # Service 01 as ISO 15031-5 gives it: {PID: (module, field, value of the raw number)}.
 FIELDS = {
@@ -82,6 +82,19 @@ def test_the_health_report_names_vehicle_gateway_and_times(depot):
         assert item["last_update_received_at"] and item["last_contact_at"]
 
 
+def test_the_gateway_is_known_to_be_online_with_its_sources(depot):
+    def reported():
+        gateway, = depot.core.items("/gateways")
+        return gateway if gateway["link"] == "online" and gateway["status_at"] else None
+    gateway = wait_until(reported, 10, "the core has the gateway's link and report")
+    assert gateway["gateway_id"] == "depot-1" and gateway["last_contact_at"]
+    well = {f"{vehicle['vehicle']}-obd": "ok" for vehicle in depot.sim.vehicles}
+    wait_until(lambda: well == {source["device_id"]: source["state"]
+                                for source in gateway_report(depot.core.database)["sources"]}, 10,
+               "every source is reported to be well")
+    assert gateway_report(depot.core.database)["clock"] == "synced"
+
+
 def test_values_change_by_themselves(depot):
     before = depot.core.health()
     wait_until(lambda: all(item["last_update_received_at"] > before[device]["last_update_received_at"]
@@ -141,9 +154,10 @@ def test_an_orderly_stop_leaves_nothing_behind_and_says_so(depot):
         for number in range(1, following):
             assert (epoch, number) in committed or (epoch, number) in spool.held
     # The core knows at once that the gateway has left, not only when data is overdue.
-    wait_until(lambda: all((item["reason"] or {}).get("code") == "gateway_offline"
-                           or item["health_state"] == "healthy"
-                           for item in depot.core.health().values()), 10, "the gateway is offline")
+    wait_until(lambda: depot.core.items("/gateways")[0]["link"] == "offline", 10,
+               "the gateway has said good-bye")
+    assert all((item["reason"] or {}).get("code") == "gateway_offline"
+               for item in depot.core.health().values())
     assert depot.core.stop() == 0
     assert depot.broker.stop() == 0
     assert depot.sim.stop() == 0

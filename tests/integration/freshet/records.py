@@ -51,6 +51,14 @@ class CoreHistory:
                 yield gateway, epoch, number, record
 
 
+def gateway_report(path):
+    """The newest status that the core keeps, of any gateway."""
+    db = _open(path)
+    (text,), = db.execute("SELECT status FROM gateway_state ORDER BY status_at DESC LIMIT 1").fetchall()
+    db.close()
+    return json.loads(text)
+
+
 def trace(gateway, spool, history):
     """The events of tests/model/check_trace.py."""
     for epoch, following in spool.next.items():
