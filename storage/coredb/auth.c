@@ -42,6 +42,8 @@ static void read_token(struct sql_stmt *stmt, struct coredb_token *row)
 	row->revoked_at_ms = coredb_col_time(stmt, 6);
 }
 
+COREDB_EVERY(token, struct coredb_token);
+
 static int one_token(struct sql_stmt *stmt, struct coredb_token *ret)
 {
 	int r = coredb_one(stmt);
@@ -125,18 +127,8 @@ int coredb_token_revoke(struct coredb *db, const char *name, int64_t now_ms)
 int coredb_token_each(struct coredb *db, coredb_token_fn *fn, void *arg)
 {
 	struct sql_stmt *stmt = coredb_stmt(db, TOKEN_COLUMNS " FROM api_token t ORDER BY t.id");
-	struct coredb_token row;
-	int shown = 0;
-	int r;
 
-	while ((r = sql_step(stmt)) == 1) {
-		read_token(stmt, &row);
-		shown++;
-		if (fn(arg, &row))
-			break;
-	}
-	sql_done(stmt);
-	return r < 0 ? r : shown;
+	return every_token(stmt, fn, arg);
 }
 
 int coredb_code_add(struct coredb *db, const char *code, int64_t token, int64_t now_ms,

@@ -386,13 +386,12 @@ static void read_event(struct sql_stmt *stmt, struct coredb_event *event)
 	event->device_name = coredb_col_str(stmt, 10);
 }
 
+COREDB_EVERY(event, struct coredb_event);
+
 int coredb_event_each(struct coredb *db, int64_t workspace, int64_t after, int limit,
 		      coredb_event_fn *fn, void *arg)
 {
 	struct sql_stmt *stmt;
-	struct coredb_event event;
-	int shown = 0;
-	int r;
 
 	if (workspace)
 		stmt = coredb_stmt(db, "SELECT e.seq, e.event_id, e.workspace_id, e.device_id,"
@@ -413,12 +412,5 @@ int coredb_event_each(struct coredb *db, int64_t workspace, int64_t after, int l
 	sql_bind_int(stmt, 2, limit);
 	if (workspace)
 		sql_bind_int(stmt, 3, workspace);
-	while ((r = sql_step(stmt)) == 1) {
-		read_event(stmt, &event);
-		shown++;
-		if (fn(arg, &event))
-			break;
-	}
-	sql_done(stmt);
-	return r < 0 ? r : shown;
+	return every_event(stmt, fn, arg);
 }

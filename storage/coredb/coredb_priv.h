@@ -38,4 +38,44 @@ int coredb_one(struct sql_stmt *stmt);
 /* Runs an INSERT ... RETURNING id. */
 int coredb_insert(struct sql_stmt *stmt, int64_t *ret_id);
 
+/* The device as every query selects it (d device, v vehicle, g gateway), from column 0 on. */
+#define COREDB_DEVICE_COLUMNS                                                                      \
+	"d.id, d.workspace_id, d.name, d.vehicle_id, v.name, v.vin, g.id, g.name, d.provider,"     \
+	" d.external_id, d.asset_kind, d.simulated, d.interval_s, d.activated_at, d.created_at"
+struct coredb_device;
+void coredb_read_device(struct sql_stmt *stmt, struct coredb_device *row);
+
+/* How a file reads one row, or every row, of a kind for which it has read_KIND(stmt, row):
+ *	one_KIND(stmt, ret)        0, -ENOENT, -errno
+ *	every_KIND(stmt, fn, arg)  until fn returns non-zero; how many were shown, or -errno */
+#define COREDB_ONE(kind, type)                                                                     \
+	static int one_##kind(struct sql_stmt *stmt, type *ret)                                    \
+	{                                                                                          \
+		int r = coredb_one(stmt);                                                          \
+                                                                                                   \
+		if (r)                                                                             \
+			return r;                                                                  \
+		read_##kind(stmt, ret);                                                            \
+		sql_done(stmt);                                                                    \
+		return 0;                                                                          \
+	}                                                                                          \
+	_Static_assert(1, "a semicolon may follow")
+#define COREDB_EVERY(kind, type)                                                                   \
+	static int every_##kind(struct sql_stmt *stmt, coredb_##kind##_fn *fn, void *arg)          \
+	{                                                                                          \
+		type row;                                                                          \
+		int shown = 0;                                                                     \
+		int r;                                                                             \
+                                                                                                   \
+		while ((r = sql_step(stmt)) == 1) {                                                \
+			read_##kind(stmt, &row);                                                   \
+			shown++;                                                                   \
+			if (fn(arg, &row))                                                         \
+				break;                                                             \
+		}                                                                                  \
+		sql_done(stmt);                                                                    \
+		return r < 0 ? r : shown;                                                          \
+	}                                                                                          \
+	_Static_assert(1, "a semicolon may follow")
+
 #endif

@@ -101,6 +101,8 @@ static void read_parked(struct sql_stmt *stmt, struct coredb_parked *row)
 	row->gateway_name = coredb_col_str(stmt, 13);
 }
 
+COREDB_EVERY(parked, struct coredb_parked);
+
 #define PARKED_COLUMNS                                                                             \
 	"SELECT p.id, p.workspace_id, p.gateway_id, p.device_id, p.device_name, p.reason,"         \
 	" p.batch_id, p.number, p.position, p.boot_id, p.received_at, p.vin, p.record, g.name"     \
@@ -110,10 +112,7 @@ static void read_parked(struct sql_stmt *stmt, struct coredb_parked *row)
 int coredb_parked_each(struct coredb *db, int64_t workspace, const char *device_name, int64_t after,
 		       int limit, coredb_parked_fn *fn, void *arg)
 {
-	struct coredb_parked row;
 	struct sql_stmt *stmt;
-	int shown = 0;
-	int r;
 
 	if (device_name)
 		stmt = coredb_stmt(db, PARKED_COLUMNS " AND p.device_name = $4"
@@ -125,14 +124,7 @@ int coredb_parked_each(struct coredb *db, int64_t workspace, const char *device_
 	sql_bind_int(stmt, 3, limit);
 	if (device_name)
 		sql_bind_text(stmt, 4, device_name);
-	while ((r = sql_step(stmt)) == 1) {
-		read_parked(stmt, &row);
-		shown++;
-		if (fn(arg, &row))
-			break;
-	}
-	sql_done(stmt);
-	return r < 0 ? r : shown;
+	return every_parked(stmt, fn, arg);
 }
 
 int coredb_rejection_add(struct coredb *db, const struct coredb_rejection *row)
@@ -178,13 +170,12 @@ static void read_rejection(struct sql_stmt *stmt, struct coredb_rejection *row)
 	row->gateway_name = coredb_col_str(stmt, 12);
 }
 
+COREDB_EVERY(rejection, struct coredb_rejection);
+
 int coredb_rejection_each(struct coredb *db, int64_t workspace, int64_t before, int limit,
 			  coredb_rejection_fn *fn, void *arg)
 {
-	struct coredb_rejection row;
 	struct sql_stmt *stmt;
-	int shown = 0;
-	int r;
 
 	stmt = coredb_stmt(db, "SELECT x.id, x.workspace_id, x.gateway_id, x.source, x.reason,"
 			       " x.detail, x.head, x.rest_sha256, x.bytes, x.first_at, x.last_at,"
@@ -195,14 +186,7 @@ int coredb_rejection_each(struct coredb *db, int64_t workspace, int64_t before, 
 	sql_bind_int(stmt, 1, workspace);
 	sql_bind_int(stmt, 2, before ? before : INT64_MAX);
 	sql_bind_int(stmt, 3, limit);
-	while ((r = sql_step(stmt)) == 1) {
-		read_rejection(stmt, &row);
-		shown++;
-		if (fn(arg, &row))
-			break;
-	}
-	sql_done(stmt);
-	return r < 0 ? r : shown;
+	return every_rejection(stmt, fn, arg);
 }
 
 int coredb_rejection_prune(struct coredb *db, int64_t keep)

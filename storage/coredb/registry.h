@@ -58,10 +58,12 @@ struct coredb_device {
 /* Each finds one by its name: 0, -ENOENT, -errno. Deleted ones are not found. */
 int coredb_workspace_find(struct coredb *db, const char *name, struct coredb_workspace *ret);
 int coredb_workspace_get(struct coredb *db, int64_t id, struct coredb_workspace *ret);
+int coredb_gateway_get(struct coredb *db, int64_t id, struct coredb_gateway *ret);
 int coredb_gateway_find(struct coredb *db, int64_t workspace, const char *name,
 			struct coredb_gateway *ret);
 /* The workspace of a gateway, also of one that was removed. */
 int coredb_gateway_workspace(struct coredb *db, int64_t gateway, int64_t *ret_workspace);
+int coredb_vehicle_get(struct coredb *db, int64_t id, struct coredb_vehicle *ret);
 int coredb_vehicle_find(struct coredb *db, int64_t workspace, const char *name,
 			struct coredb_vehicle *ret);
 int coredb_device_find(struct coredb *db, int64_t workspace, const char *name,

@@ -173,9 +173,7 @@ out:
 
 /* A device has one source on its gateway as a rule; of several the best state counts. */
 #define HEALTH_COLUMNS                                                                             \
-	"SELECT d.id, d.workspace_id, d.name, d.vehicle_id, v.name, v.vin, g.id, g.name,"          \
-	" d.provider, d.external_id, d.asset_kind, d.simulated, d.interval_s, d.activated_at,"     \
-	" d.created_at, s.device_id, " STATE_COLUMNS                                               \
+	"SELECT " COREDB_DEVICE_COLUMNS ", s.device_id, " STATE_COLUMNS                            \
 	", b.held_quality, gs.offline, gs.contact_at, gs.backlog_batches, gs.backlog_oldest_at,"   \
 	" so.state, so.name, so.reason, so.detail, so.since FROM device d"                         \
 	" LEFT JOIN vehicle v ON v.id = d.vehicle_id"                                              \
@@ -190,24 +188,8 @@ out:
 
 static void read_health(struct sql_stmt *stmt, struct coredb_health_row *row)
 {
-	struct coredb_device *device = &row->device;
-
 	*row = (struct coredb_health_row){.boot_quality = -1, .source_state = -1};
-	device->id = sql_int(stmt, 0);
-	device->workspace = sql_int(stmt, 1);
-	coredb_col_text(stmt, 2, device->name, sizeof(device->name));
-	device->vehicle = sql_int(stmt, 3);
-	coredb_col_text(stmt, 4, device->vehicle_name, sizeof(device->vehicle_name));
-	coredb_col_text(stmt, 5, device->vin, sizeof(device->vin));
-	device->gateway = sql_int(stmt, 6);
-	coredb_col_text(stmt, 7, device->gateway_name, sizeof(device->gateway_name));
-	coredb_col_text(stmt, 8, device->provider, sizeof(device->provider));
-	coredb_col_text(stmt, 9, device->external_id, sizeof(device->external_id));
-	device->energy_site = strcmp(coredb_col_str(stmt, 10), "energy_site") == 0;
-	device->simulated = sql_int(stmt, 11) != 0;
-	device->interval_s = sql_int(stmt, 12);
-	device->activated_at_ms = sql_int(stmt, 13);
-	device->created_at_ms = sql_int(stmt, 14);
+	coredb_read_device(stmt, &row->device);
 	row->has_state = !sql_is_null(stmt, 15);
 	coredb_state_init(&row->state);
 	if (row->has_state)
@@ -226,13 +208,13 @@ static void read_health(struct sql_stmt *stmt, struct coredb_health_row *row)
 	row->source_since_ms = coredb_col_time(stmt, 42);
 }
 
+COREDB_ONE(health, struct coredb_health_row);
+COREDB_EVERY(health, struct coredb_health_row);
+
 int coredb_health_each(struct coredb *db, int64_t workspace, int64_t after, int limit,
 		       coredb_health_fn *fn, void *arg)
 {
-	struct coredb_health_row row;
 	struct sql_stmt *stmt;
-	int shown = 0;
-	int r;
 
 	if (workspace)
 		stmt = coredb_stmt(db, HEALTH_COLUMNS " WHERE d.id > $1 AND d.workspace_id = $3"
@@ -243,28 +225,15 @@ int coredb_health_each(struct coredb *db, int64_t workspace, int64_t after, int 
 	sql_bind_int(stmt, 2, limit);
 	if (workspace)
 		sql_bind_int(stmt, 3, workspace);
-	while ((r = sql_step(stmt)) == 1) {
-		read_health(stmt, &row);
-		shown++;
-		if (fn(arg, &row))
-			break;
-	}
-	sql_done(stmt);
-	return r < 0 ? r : shown;
+	return every_health(stmt, fn, arg);
 }
 
 int coredb_health_get(struct coredb *db, int64_t device, struct coredb_health_row *ret)
 {
 	struct sql_stmt *stmt = coredb_stmt(db, HEALTH_COLUMNS " WHERE d.id = $1");
-	int r;
 
 	sql_bind_int(stmt, 1, device);
-	r = coredb_one(stmt);
-	if (r)
-		return r;
-	read_health(stmt, ret);
-	sql_done(stmt);
-	return 0;
+	return one_health(stmt, ret);
 }
 
 void coredb_gateway_state_init(struct coredb_gateway_state *state)

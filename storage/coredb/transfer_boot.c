@@ -1,0 +1,141 @@
+/* Boots with their one anchor. */
+#include "storage/coredb/transfer.h"
+
+#include <errno.h>
+
+#include "storage/coredb/coredb_priv.h"
+
+#define BOOT_COLUMNS                                                                               \
+	"SELECT id, gateway_id, name, quality, mono_us, offset_ms, ceiling_ms, held_quality,"      \
+	" held_offset_ms, max_mono_us, first_seen, last_seen FROM boot"
+
+static int read_boot(struct sql_stmt *stmt, struct coredb_boot *ret)
+{
+	int r = coredb_one(stmt);
+
+	if (r)
+		return r;
+	ret->id = sql_int(stmt, 0);
+	ret->gateway = sql_int(stmt, 1);
+	coredb_col_text(stmt, 2, ret->name, sizeof(ret->name));
+	ret->quality = (enum clock_quality)sql_int(stmt, 3);
+	ret->mono_us = sql_int(stmt, 4);
+	ret->offset_ms = sql_int(stmt, 5);
+	ret->ceiling_ms = sql_int(stmt, 6);
+	ret->held_quality = (enum clock_quality)sql_int(stmt, 7);
+	ret->held_offset_ms = coredb_col_time(stmt, 8);
+	ret->max_mono_us = sql_int(stmt, 9);
+	ret->first_seen_ms = sql_int(stmt, 10);
+	ret->last_seen_ms = sql_int(stmt, 11);
+	sql_done(stmt);
+	return 0;
+}
+
+int coredb_boot_get(struct coredb *db, int64_t id, struct coredb_boot *ret)
+{
+	struct sql_stmt *stmt = coredb_stmt(db, BOOT_COLUMNS " WHERE id = $1");
+
+	sql_bind_int(stmt, 1, id);
+	return read_boot(stmt, ret);
+}
+
+static int find_boot(struct coredb *db, int64_t gateway, const char *name, struct coredb_boot *ret)
+{
+	struct sql_stmt *stmt =
+		coredb_stmt(db, BOOT_COLUMNS " WHERE gateway_id = $1 AND name = $2");
+
+	sql_bind_int(stmt, 1, gateway);
+	sql_bind_text(stmt, 2, name);
+	return read_boot(stmt, ret);
+}
+
+int coredb_boot_open(struct coredb *db, int64_t gateway, const char *name, int64_t now_ms,
+		     struct coredb_boot *ret)
+{
+	struct sql_stmt *stmt;
+	int64_t id;
+	int r = find_boot(db, gateway, name, ret);
+
+	if (r != -ENOENT)
+		return r;
+	stmt = coredb_stmt(db, "INSERT INTO boot (gateway_id, name, quality, mono_us, offset_ms,"
+			       " ceiling_ms, held_quality, max_mono_us, first_seen, last_seen)"
+			       " VALUES ($1, $2, 0, 0, 0, $3, 0, -1, $4, $4) RETURNING id");
+	sql_bind_int(stmt, 1, gateway);
+	sql_bind_text(stmt, 2, name);
+	sql_bind_int(stmt, 3, INT64_MAX);
+	sql_bind_int(stmt, 4, now_ms);
+	r = coredb_insert(stmt, &id);
+	return r ? r : coredb_boot_get(db, id, ret);
+}
+
+int coredb_boot_put(struct coredb *db, const struct coredb_boot *boot)
+{
+	struct sql_stmt *stmt;
+
+	stmt = coredb_stmt(db, "UPDATE boot SET quality = $2, mono_us = $3, offset_ms = $4,"
+			       " ceiling_ms = $5, held_quality = $6, held_offset_ms = $7,"
+			       " max_mono_us = $8, last_seen = $9 WHERE id = $1");
+	sql_bind_int(stmt, 1, boot->id);
+	sql_bind_int(stmt, 2, boot->quality);
+	sql_bind_int(stmt, 3, boot->mono_us);
+	sql_bind_int(stmt, 4, boot->offset_ms);
+	sql_bind_int(stmt, 5, boot->ceiling_ms);
+	sql_bind_int(stmt, 6, boot->held_quality);
+	coredb_bind_time(stmt, 7, boot->held_offset_ms);
+	sql_bind_int(stmt, 8, boot->max_mono_us);
+	sql_bind_int(stmt, 9, boot->last_seen_ms);
+	return sql_run(stmt);
+}
+
+int coredb_boot_retime(struct coredb *db, int64_t boot, int64_t offset_ms)
+{
+	struct sql_stmt *stmt;
+
+	/* The same as model_effective_ms(): min(at, anchored mono, received). */
+	stmt = coredb_stmt(db, "UPDATE device_state SET observed_at ="
+			       " min($2 + mono_us / 1000, coalesce(at_ms, $2 + mono_us / 1000)),"
+			       " last_update_at = min($2 + mono_us / 1000,"
+			       " coalesce(at_ms, last_received_at), last_received_at)"
+			       " WHERE boot_id = $1");
+	sql_bind_int(stmt, 1, boot);
+	sql_bind_int(stmt, 2, offset_ms);
+	return sql_run(stmt);
+}
+
+static size_t anchor_slot(struct coredb_anchors *anchors, int64_t boot)
+{
+	size_t slot = (size_t)((uint64_t)boot * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+	struct coredb_boot row;
+
+	if (anchors->boot[slot] == boot)
+		return slot;
+	anchors->boot[slot] = boot;
+	anchors->offset_ms[slot] = MODEL_NO_TIME;
+	anchors->quality[slot] = CLOCK_QUALITY_NONE;
+	/* A boot that cannot be read is one without an anchor: undated. */
+	if (coredb_boot_get(anchors->db, boot, &row) == 0) {
+		anchors->offset_ms[slot] = row.held_offset_ms;
+		anchors->quality[slot] = row.held_quality;
+	}
+	return slot;
+}
+
+int64_t coredb_anchor(void *anchors, int64_t boot, int64_t mono_us)
+{
+	struct coredb_anchors *cache = anchors;
+	int64_t offset_ms;
+	int64_t ms = mono_us / 1000;
+
+	if (boot == 0 || mono_us == MODEL_NO_TIME)
+		return MODEL_NO_TIME;
+	offset_ms = cache->offset_ms[anchor_slot(cache, boot)];
+	if (offset_ms == MODEL_NO_TIME)
+		return COREDB_UNDATED;
+	return offset_ms + (mono_us % 1000 < 0 ? ms - 1 : ms);
+}
+
+enum clock_quality coredb_anchor_quality(struct coredb_anchors *anchors, int64_t boot)
+{
+	return boot == 0 ? CLOCK_QUALITY_NONE : anchors->quality[anchor_slot(anchors, boot)];
+}
