@@ -225,9 +225,9 @@ static int take_each(struct writer *writer)
 			break;
 		free(writer->group[done]);
 	}
+	for (size_t i = done; i < writer->group_count; i++)
+		writer->group[i - done] = writer->group[i];
 	writer->group_count -= done;
-	memmove(writer->group, writer->group + done,
-		writer->group_count * sizeof(writer->group[0]));
 	return is_systemic(r) ? r : 0;
 }
 
