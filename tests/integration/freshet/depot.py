@@ -294,12 +294,17 @@ class Depot:
         # that their logs do not end with complaints about that.
         for program in reversed(self.programs()):
             program.kill()
-        if kind is not None and not issubclass(kind, (KeyboardInterrupt, SystemExit)):
+        # A killed program gives no status: what a sanitizer said of it stands in its log.
+        found = [program.name for program in self.programs()
+                 if re.search(r"(WARNING|ERROR): \w+Sanitizer", program.log())]
+        if found or kind is not None and not issubclass(kind, (KeyboardInterrupt, SystemExit)):
             print_logs(self.programs())
         if os.environ.get("FRESHET_KEEP"):
             print(f"kept: {self.folder}")
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+        if found:
+            raise Failure(f"a sanitizer found something in {', '.join(found)}")
 
     @property
     def agent(self):
