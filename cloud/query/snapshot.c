@@ -169,41 +169,25 @@ out:
 	return r ? r : w->out->error;
 }
 
-static int vehicle_write(struct query *query, const struct coredb_workspace *workspace,
-			 const struct coredb_vehicle *vehicle, bool provenance, struct jw *w,
-			 char etag[static QUERY_ETAG_SIZE])
+/* The snapshot of `vehicle`, or where that is NULL of `device`, which has none. */
+static int snapshot_write(struct query *query, const struct coredb_workspace *workspace,
+			  const struct coredb_vehicle *vehicle, const struct coredb_device *device,
+			  bool provenance, struct jw *w, char etag[static QUERY_ETAG_SIZE])
 {
 	struct view *view = calloc(1, sizeof(*view));
-	int r;
+	int r = 0;
 
 	if (!view)
 		return -ENOMEM;
 	view->query = query;
 	view->workspace = workspace;
 	view->vehicle = vehicle;
-	r = coredb_vehicle_devices(query->db, vehicle->id, each_device, view);
+	if (vehicle)
+		r = coredb_vehicle_devices(query->db, vehicle->id, each_device, view);
+	else
+		(void)each_device(view, device);
 	if (r >= 0)
 		r = view_load(view);
-	if (!r)
-		r = view_write(view, provenance, w, etag);
-	view_free(view);
-	free(view);
-	return r;
-}
-
-static int lone_device_write(struct query *query, const struct coredb_workspace *workspace,
-			     const struct coredb_device *device, bool provenance, struct jw *w,
-			     char etag[static QUERY_ETAG_SIZE])
-{
-	struct view *view = calloc(1, sizeof(*view));
-	int r;
-
-	if (!view)
-		return -ENOMEM;
-	view->query = query;
-	view->workspace = workspace;
-	(void)each_device(view, device);
-	r = view_load(view);
 	if (!r)
 		r = view_write(view, provenance, w, etag);
 	view_free(view);
@@ -224,8 +208,8 @@ static int each_vehicle(void *arg, const struct coredb_vehicle *vehicle)
 
 	if (!query_list_room(list))
 		return 1;
-	list->error = vehicle_write(list->query, list->workspace, vehicle, all->provenance, list->w,
-				    all->etag);
+	list->error = snapshot_write(list->query, list->workspace, vehicle, NULL, all->provenance,
+				     list->w, all->etag);
 	query_list_shown_name(list, vehicle->name);
 	return list->error != 0;
 }
@@ -260,7 +244,7 @@ int query_snapshot(struct query *query, const struct coredb_workspace *workspace
 	if (r)
 		return r;
 	etag[0] = '\0';
-	return vehicle_write(query, workspace, &row, provenance, w, etag);
+	return snapshot_write(query, workspace, &row, NULL, provenance, w, etag);
 }
 
 int query_snapshot_of_device(struct query *query, const struct coredb_workspace *workspace,
@@ -280,10 +264,8 @@ int query_snapshot_of_device(struct query *query, const struct coredb_workspace 
 	jw_open_object(w);
 	jw_key(w, "items");
 	jw_open_array(w);
-	if (row.vehicle)
-		r = vehicle_write(query, workspace, &vehicle, provenance, w, etag);
-	else
-		r = lone_device_write(query, workspace, &row, provenance, w, etag);
+	r = snapshot_write(query, workspace, row.vehicle ? &vehicle : NULL, &row, provenance, w,
+			   etag);
 	jw_close_array(w);
 	jw_text(w, "next_cursor", NULL);
 	jw_close_object(w);

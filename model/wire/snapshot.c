@@ -19,7 +19,8 @@ static const struct model_cell *view_cell(const struct view *v, enum model_field
 	return model_snapshot_cell(v->devices, v->count, field, v->anchor, v->arg, ret_device);
 }
 
-/* The `text` of the device with the newest update, of those that have one; NULL without. */
+/* The `text` of the device with the newest update, of those that have one; NULL without. A device
+ * that never reported may still have what the registry knows: it comes last. */
 static const char *newest_text(const struct view *v,
 			       const char *(*text)(const struct model_device *))
 {
@@ -28,9 +29,11 @@ static const char *newest_text(const struct view *v,
 
 	for (size_t i = 0; i < v->count; i++) {
 		const struct model_device *device = v->devices[i];
-		int64_t ms = model_effective_ms(&device->newest, v->anchor, v->arg);
+		int64_t ms = MODEL_NO_TIME;
 
-		if (!device->merged || text(device)[0] == '\0' || (best && ms <= best_ms))
+		if (device->merged)
+			ms = model_effective_ms(&device->newest, v->anchor, v->arg);
+		if (text(device)[0] == '\0' || (best && ms <= best_ms))
 			continue;
 		best = text(device);
 		best_ms = ms;

@@ -51,6 +51,16 @@ static void a_device_without_data_awaits_it_then_is_an_issue(void **state)
 	assert_true(text_is(jr_get(jr_at(items(desk), 0), "health_state"), "configured-no-data"));
 }
 
+static void a_vehicle_that_never_reported_shows_its_registered_vin(void **state)
+{
+	struct desk *desk = *state;
+
+	assert_int_equal(desk_get(desk, WS "/snapshots/v1", NULL), 200);
+	assert_true(text_is(jr_get(jr_root(desk->doc), "vin"), VIN));
+	assert_int_equal(jr_type(jr_get(jr_root(desk->doc), "provider")), JR_NULL);
+	assert_int_equal(jr_type(jr_get(jr_root(desk->doc), "observed_at")), JR_NULL);
+}
+
 static void data_makes_a_device_healthy_and_time_makes_it_stale(void **state)
 {
 	struct desk *desk = *state;
@@ -239,6 +249,7 @@ int suite_cloud_api(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_DESK(a_device_without_data_awaits_it_then_is_an_issue),
+		WITH_DESK(a_vehicle_that_never_reported_shows_its_registered_vin),
 		WITH_DESK(data_makes_a_device_healthy_and_time_makes_it_stale),
 		WITH_DESK(a_snapshots_tag_changes_with_data_but_not_with_time),
 		WITH_DESK(the_worklist_keeps_its_place_between_pages),
