@@ -1,19 +1,14 @@
-/* Live push: what WebSocket clients have subscribed to, and what they have not been told yet. Knows
- * no sockets. One thread owns it (that of the api, whose query it uses).
- *
- * A board holds what is known now of a workspace that somebody watches, a slot a device. A
- * subscription holds a bit a slot: told or not. So a slow reader costs bits, never a queue, and gets
- * the newest state when it reads again.
+/* Live push: what WebSocket clients say, and what they are told when (board.h knows what is new).
+ * Knows no sockets. One thread owns it (that of the api, whose query it uses).
  */
 #ifndef CLOUD_HTTP_PUSH_H
 #define CLOUD_HTTP_PUSH_H
 
-#include "cloud/http/api.h"
-#include "cloud/relay/live.h"
+#include "cloud/http/board.h"
 
 #define PUSH_CLIENTS_MAX 512
 #define PUSH_SUBSCRIPTIONS_MAX 8 /* workspaces a client */
-#define PUSH_DEVICES_MAX 1000    /* devices a subscription, and items a message */
+#define PUSH_DEVICES_MAX 1000    /* devices a subscription names */
 #define PUSH_MESSAGE_MAX 131072  /* bytes from a client */
 #define PUSH_ERRORS_MAX 50       /* bad messages, then the connection is closed */
 /* At most two updates a second a client. */
