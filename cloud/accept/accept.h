@@ -50,7 +50,6 @@ const char *accept_outcome_name(enum accept_outcome outcome);
 enum accept_answer {
 	ACCEPT_COMMITTED, /* to be acked as committed, after the commit */
 	ACCEPT_AGAIN,     /* was committed before: acked again */
-	ACCEPT_CONFLICT,  /* the number names another body: answered `conflict` */
 	ACCEPT_DEFERRED,  /* not now (a later version): answered `deferred` */
 	ACCEPT_REFUSED,   /* unreadable, or from nobody we know: counted, no answer is possible */
 };

@@ -190,6 +190,22 @@ def test_a_full_disk_acknowledges_nothing_and_all_is_committed_once_when_there_i
                    "the gateway is offline")
 
 
+def test_more_than_the_queue_holds_waits_in_the_broker_until_there_is_room(depot):
+    count = 1500  # the queue between the threads takes 1,024 messages
+    with Gateway(depot.broker) as gateway:
+        gateway.send([update("v1-obd", vehicle_state={"speed_kmh": 1})])
+        limit_files(depot.core.pid, 4096)
+        for speed in range(count):
+            gateway.publish(gateway.payload([update("v1-obd", vehicle_state={"speed_kmh": speed % 200})]),
+                            wait=False)
+        wait_until(lambda: len(gateway.codes) > count, 30, "the broker has them all", [depot.core])
+        assert ready(depot.core)[0] == 503 and len(gateway.committed) == 1
+        limit_files(depot.core.pid, resource.RLIM_INFINITY)
+        wait_until(lambda: len(gateway.committed) == count + 1, 40, "all are committed", [depot.core])
+        assert sorted(number for _, _, number, _, _ in CoreHistory(depot.core.database).batches) == list(
+            range(1, count + 2))
+
+
 def test_a_core_with_a_full_disk_still_ends_when_it_is_told(depot):
     with Gateway(depot.broker) as gateway:
         gateway.send([update("v1-obd", vehicle_state={"speed_kmh": 1})])

@@ -140,6 +140,9 @@ def test_health_is_filtered_by_state_and_words(depot, tokens):
 
 def test_a_snapshot_has_a_tag_and_its_provenance_on_request(depot, tokens):
     name = depot.sim.vehicles[0]["vehicle"]
+    # Healthy is who has reported anything; the odometer is read a little later.
+    wait_until(lambda: depot.core.get(f"/snapshots/{name}")["vehicle_state"]["odometer_km"] is not None, 20,
+               f"{name} has its odometer", depot.programs())
     status, headers, body = get(depot, f"{WS}/snapshots/{name}?provenance=1", tokens["ops"])
     snapshot = json.loads(body)
     assert status == 200 and headers["etag"].startswith('"')
