@@ -497,7 +497,7 @@ static void a_gateway_ahead_of_time_makes_nothing_fresher_than_its_receipt(void 
 static void items_without_mono_are_stale_or_of_the_future(void **state)
 {
 	struct bench *b = *state;
-	struct model_update_room room;
+	struct model_update_room room = {0};
 	struct model_update update;
 	static const struct {
 		int64_t at_ms;
