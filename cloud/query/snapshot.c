@@ -184,7 +184,7 @@ static int snapshot_write(struct query *query, const struct coredb_workspace *wo
 	view->vehicle = vehicle;
 	if (vehicle)
 		r = coredb_vehicle_devices(query->db, vehicle->id, each_device, view);
-	else
+	else if (device)
 		(void)each_device(view, device);
 	if (r >= 0)
 		r = view_load(view);
