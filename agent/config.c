@@ -1,10 +1,8 @@
 #include "agent/config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/ids.h"
 
@@ -118,18 +116,6 @@ static const char *path_if_set(const struct conf_sect *sect, const char *key)
 	return conf_is_set(sect, key) ? conf_text(sect, key) : NULL;
 }
 
-static bool is_loopback(const char *host)
-{
-	struct in6_addr v6;
-	struct in_addr v4;
-
-	if (strcmp(host, "localhost") == 0)
-		return true;
-	if (inet_pton(AF_INET, host, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127;
-	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
 /* ---- reading ---- */
 
 static void read_uplink(struct agent_config *config)
@@ -207,26 +193,12 @@ static void read_all(struct agent_config *config)
 
 /* ---- what no schema can say; each returns 0 or -ENOMEM ---- */
 
-static int check_secret(struct conf *conf, const struct conf_sect *sect, const char *key)
-{
-	struct stat info;
-
-	if (!conf_is_set(sect, key))
-		return 0;
-	if (stat(conf_text(sect, key), &info) || !S_ISREG(info.st_mode))
-		return conf_add_error(conf, sect, key, "a file that exists");
-	if (info.st_mode & 077)
-		return conf_add_error(conf, sect, key,
-				      "a file that only its owner may read (chmod 600)");
-	return 0;
-}
-
 static int check_mqtt(struct agent_config *config)
 {
 	const struct conf_sect *mqtt = conf_get(config->conf, "mqtt");
 	int r = 0;
 
-	if (conf_int(mqtt, "tls") == 0 && !is_loopback(config->uplink.host))
+	if (conf_int(mqtt, "tls") == 0 && !conf_host_is_loopback(config->uplink.host))
 		r = conf_add_error(
 			config->conf, mqtt, "tls",
 			"'on', or 'off' said explicitly: the broker is not on this "
@@ -241,9 +213,9 @@ static int check_mqtt(struct agent_config *config)
 	if (!r && config->uplink.window.resend_max_us < config->uplink.window.resend_us)
 		r = conf_add_error(config->conf, mqtt, "resend_max", "no less than resend");
 	if (!r)
-		r = check_secret(config->conf, mqtt, "password_file");
+		r = conf_check_secret(config->conf, mqtt, "password_file");
 	if (!r)
-		r = check_secret(config->conf, mqtt, "key_file");
+		r = conf_check_secret(config->conf, mqtt, "key_file");
 	return r;
 }
 

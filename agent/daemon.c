@@ -273,6 +273,8 @@ int daemon_run(const struct agent_config *config)
 	daemon->config = config;
 	daemon->lock = -1;
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* A file size limit is an error of the write, like a full disk. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	r = set_up(daemon);
 	if (r)
 		goto out;

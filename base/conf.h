@@ -114,4 +114,14 @@ uint16_t conf_port(const struct conf_sect *sect, const char *key);
 /* True where the file itself names the key. */
 bool conf_is_set(const struct conf_sect *sect, const char *key);
 
+/* What several programs check beyond their tables. */
+
+/* Adds a mistake where the file that `key` names (none where it is empty) is not a regular file that
+ * its owner alone may read. Returns 0 or -ENOMEM. */
+int conf_check_secret(struct conf *conf, const struct conf_sect *sect, const char *key);
+
+/* True for "localhost" and the numeric addresses of the loopback networks (RFC 6890). Names are not
+ * resolved. */
+bool conf_host_is_loopback(const char *host);
+
 #endif

@@ -1,4 +1,3 @@
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -97,32 +96,6 @@ const struct conf_section core_conf_schema[] = {
 	{.kind = NULL},
 };
 
-static bool is_loopback(const char *host)
-{
-	struct in6_addr v6;
-	struct in_addr v4;
-
-	if (strcmp(host, "localhost") == 0)
-		return true;
-	if (inet_pton(AF_INET, host, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127;
-	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
-static int check_secret(struct conf *conf, const struct conf_sect *sect, const char *key)
-{
-	struct stat info;
-
-	if (!conf_text(sect, key)[0])
-		return 0;
-	if (stat(conf_text(sect, key), &info) || !S_ISREG(info.st_mode))
-		return conf_add_error(conf, sect, key, "a file that exists");
-	if (info.st_mode & 077)
-		return conf_add_error(conf, sect, key,
-				      "a file that only its owner may read (chmod 600)");
-	return 0;
-}
-
 /* What the table cannot say. */
 static int check(struct conf *conf)
 {
@@ -134,12 +107,12 @@ static int check(struct conf *conf)
 	if (database[0] && strncmp(database, "sqlite:", strlen("sqlite:")) != 0)
 		r = conf_add_error(conf, core, "database", "sqlite:PATH");
 	if (!r && !conf_bool(mqtt, "tls") && !conf_is_set(mqtt, "tls") &&
-	    !is_loopback(conf_text(mqtt, "host")))
+	    !conf_host_is_loopback(conf_text(mqtt, "host")))
 		r = conf_add_error(conf, mqtt, "tls",
 				   "yes, or no said explicitly: the broker is not on this machine, "
 				   "and without TLS anybody on the way reads the password");
 	if (!r)
-		r = check_secret(conf, mqtt, "password_file");
+		r = conf_check_secret(conf, mqtt, "password_file");
 	if (!r && !conf_text(mqtt, "cert_file")[0] != !conf_text(mqtt, "key_file")[0])
 		r = conf_add_error(conf, mqtt,
 				   conf_text(mqtt, "cert_file")[0] ? "key_file" : "cert_file",

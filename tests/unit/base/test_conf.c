@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -551,6 +552,51 @@ static void random_text_gives_values_or_mistakes_with_good_lines(void **state)
 	}
 }
 
+static void only_the_loopback_is_this_machine(void **state)
+{
+	(void)state;
+	assert_true(conf_host_is_loopback("localhost"));
+	assert_true(conf_host_is_loopback("127.0.0.1"));
+	assert_true(conf_host_is_loopback("127.255.1.2"));
+	assert_true(conf_host_is_loopback("::1"));
+	assert_false(conf_host_is_loopback("128.0.0.1"));
+	assert_false(conf_host_is_loopback("::2"));
+	assert_false(conf_host_is_loopback("localhost.example.org"));
+	assert_false(conf_host_is_loopback(""));
+}
+
+static void a_secret_is_a_file_of_its_owner_alone(void **state)
+{
+	static const struct conf_key secret_keys[] = {
+		{"secret", CONF_PATH, "", 0, 0, NULL, "a file"},
+		{.name = NULL},
+	};
+	static const struct conf_section secret_schema[] = {
+		{"x", CONF_OPTIONAL, secret_keys},
+		{.kind = NULL},
+	};
+	char path[] = "/tmp/freshet-secret-XXXXXX";
+	char text[80];
+	struct conf *conf = NULL;
+	int fd = mkstemp(path);
+	size_t mistakes = 0;
+
+	(void)state;
+	assert_true(fd >= 0);
+	(void)snprintf(text, sizeof(text), "[x]\nsecret = %s\n", path);
+	assert_int_equal(conf_parse(text, strlen(text), "t.conf", secret_schema, &conf), 0);
+	assert_int_equal(conf_check_secret(conf, conf_get(conf, "x"), "secret"), 0);
+	assert_int_equal(conf_error_count(conf), mistakes);
+	assert_int_equal(fchmod(fd, 0640), 0);
+	assert_int_equal(conf_check_secret(conf, conf_get(conf, "x"), "secret"), 0);
+	assert_int_equal(conf_error_count(conf), ++mistakes);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(conf_check_secret(conf, conf_get(conf, "x"), "secret"), 0);
+	assert_int_equal(conf_error_count(conf), ++mistakes);
+	conf_free(conf);
+	(void)close(fd);
+}
+
 int suite_base_conf(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -568,6 +614,8 @@ int suite_base_conf(void)
 		cmocka_unit_test(the_program_can_add_a_mistake),
 		cmocka_unit_test(a_file_is_loaded_and_its_relative_paths_start_beside_it),
 		cmocka_unit_test(a_relative_file_gives_absolute_paths_too),
+		cmocka_unit_test(only_the_loopback_is_this_machine),
+		cmocka_unit_test(a_secret_is_a_file_of_its_owner_alone),
 		cmocka_unit_test(random_text_gives_values_or_mistakes_with_good_lines),
 	};
 
