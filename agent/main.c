@@ -60,8 +60,9 @@ static int check_config(const struct agent_config *config, const struct options 
 	if (options->json)
 		(void)printf("{\"file\":\"ok\",\"sources\":%zu}\n", config->source_count);
 	else
-		(void)printf("%s: ok, gateway %s of workspace %s, %zu sources\n", options->config,
-			     config->gateway_id, config->workspace, config->source_count);
+		(void)printf("%s: ok, gateway %s of workspace %s, %zu source%s\n", options->config,
+			     config->gateway_id, config->workspace, config->source_count,
+			     config->source_count == 1 ? "" : "s");
 	return EXIT_DONE;
 }
 
@@ -128,13 +129,13 @@ static void print_status(const struct jr_value *status)
 		     main_text_of(status, "workspace"), main_text_of(status, "gateway_id"),
 		     main_text_of(status, "agent_version"), main_text_of(status, "board"),
 		     main_int_of(status, "uptime_s"), main_text_of(status, "clock"));
-	(void)printf("uplink    %s:%" PRId64 " %s %s, MQTT %s, %" PRId64 " sent, %" PRId64
+	(void)printf("uplink    %s:%" PRId64 " %s%s%s, MQTT %s, %" PRId64 " sent, %" PRId64
 		     " again, %" PRId64 " committed, last %s\n",
 		     main_text_of(uplink, "host"), main_int_of(uplink, "port"),
-		     main_text_of(uplink, "state"), main_text_of(uplink, "reason"),
-		     main_text_of(uplink, "protocol"), main_int_of(uplink, "sent"),
-		     main_int_of(uplink, "resent"), main_int_of(uplink, "acked"),
-		     age_of(uplink, "last_ack_s", age));
+		     main_text_of(uplink, "state"), main_text_of(uplink, "reason")[0] ? " " : "",
+		     main_text_of(uplink, "reason"), main_text_of(uplink, "protocol"),
+		     main_int_of(uplink, "sent"), main_int_of(uplink, "resent"),
+		     main_int_of(uplink, "acked"), age_of(uplink, "last_ack_s", age));
 	if (main_text_of(uplink, "detail")[0])
 		(void)printf("          %s\n", main_text_of(uplink, "detail"));
 	(void)printf("spool     %" PRId64 " batches, %" PRId64 " bytes waiting; %" PRId64

@@ -37,13 +37,13 @@ int cli_usage(const char *what, const char *expected)
 	return CORE_USAGE;
 }
 
-int cli_fail(const struct cli *cli, const char *what, int r)
+int cli_fail(const struct cli *cli, const char *kind, const char *name, int r)
 {
 	const char *detail = cli->accept ? accept_error(cli->accept) : coredb_error(cli->db);
 
 	if (r == -ENOENT)
 		detail = "there is none of that name";
-	(void)fprintf(stderr, "%s: %s\n", what, detail);
+	(void)fprintf(stderr, "%s %s: %s\n", kind, name, detail);
 	/* A value that cannot be is the caller's mistake, not a failure. */
 	return r == -EINVAL ? CORE_USAGE : CORE_FAILED;
 }
@@ -162,7 +162,7 @@ int cli_finish(struct cli *cli, const char *kind, const char *name, const char *
 	int r = accept_commit(cli->accept);
 
 	if (r)
-		return cli_fail(cli, name, r);
+		return cli_fail(cli, kind, name, r);
 	if (cli->json)
 		(void)printf("{\"%s\":\"%s\",\"done\":\"%s\",\"parked_applied\":%u}\n", kind, name,
 			     done, applied);

@@ -39,7 +39,7 @@ extern const struct cli_command cli_token_commands[];
 
 /* Messages on stderr; they give the exit code: CORE_USAGE, or as `r` wants it. */
 int cli_usage(const char *what, const char *expected);
-int cli_fail(const struct cli *cli, const char *what, int r);
+int cli_fail(const struct cli *cli, const char *kind, const char *name, int r);
 
 /* Options. Each says on stderr what is wrong; 0 or CORE_USAGE; without the option nothing is set. */
 const char *cli_option(struct cli *cli, const char *name); /* NULL without */

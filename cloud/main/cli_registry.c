@@ -49,10 +49,10 @@ static int workspace_change(struct cli *cli, const char *verb, const char *name)
 	int r;
 
 	if (found && (found != -ENOENT || strcmp(verb, "add") != 0))
-		return cli_fail(cli, name, found);
+		return cli_fail(cli, "workspace", name, found);
 	if (strcmp(verb, "remove") == 0) {
 		r = coredb_workspace_remove(cli->db, row.id, cli->now_ms);
-		return r ? cli_fail(cli, name, r)
+		return r ? cli_fail(cli, "workspace", name, r)
 			 : cli_finish(cli, "workspace", name, "removed", 0);
 	}
 	if (found) {
@@ -68,7 +68,7 @@ static int workspace_change(struct cli *cli, const char *verb, const char *name)
 	r = found ? coredb_workspace_add(cli->db, &row, cli->now_ms)
 		  : coredb_workspace_update(cli->db, &row, cli->now_ms);
 	if (r)
-		return cli_fail(cli, name, r);
+		return cli_fail(cli, "workspace", name, r);
 	return cli_finish(cli, "workspace", name, found ? "added" : "changed", 0);
 }
 
@@ -109,10 +109,11 @@ static int gateway_change(struct cli *cli, int64_t workspace, const char *verb, 
 	if (r)
 		return r;
 	if (found && (found != -ENOENT || strcmp(verb, "add") != 0))
-		return cli_fail(cli, name, found);
+		return cli_fail(cli, "gateway", name, found);
 	if (strcmp(verb, "remove") == 0) {
 		r = coredb_gateway_remove(cli->db, row.id, cli->now_ms);
-		return r ? cli_fail(cli, name, r) : cli_finish(cli, "gateway", name, "removed", 0);
+		return r ? cli_fail(cli, "gateway", name, r)
+			 : cli_finish(cli, "gateway", name, "removed", 0);
 	}
 	if (!found)
 		return cli_finish(cli, "gateway", name, "unchanged", 0);
@@ -120,7 +121,7 @@ static int gateway_change(struct cli *cli, int64_t workspace, const char *verb, 
 	if (r)
 		return r;
 	r = coredb_gateway_add(cli->db, &row, cli->now_ms);
-	return r ? cli_fail(cli, name, r) : cli_finish(cli, "gateway", name, "added", 0);
+	return r ? cli_fail(cli, "gateway", name, r) : cli_finish(cli, "gateway", name, "added", 0);
 }
 
 static int print_gateway(void *arg, const struct coredb_gateway *row)
@@ -173,13 +174,14 @@ static int vehicle_change(struct cli *cli, int64_t workspace, const char *verb, 
 	int r;
 
 	if (found && (found != -ENOENT || strcmp(verb, "add") != 0))
-		return cli_fail(cli, name, found);
+		return cli_fail(cli, "vehicle", name, found);
 	if (strcmp(verb, "remove") == 0) {
 		r = cli_check_options(cli);
 		if (r)
 			return r;
 		r = coredb_vehicle_remove(cli->db, row.id, cli->now_ms);
-		return r ? cli_fail(cli, name, r) : cli_finish(cli, "vehicle", name, "removed", 0);
+		return r ? cli_fail(cli, "vehicle", name, r)
+			 : cli_finish(cli, "vehicle", name, "removed", 0);
 	}
 	r = found ? cli_name(row.name, name) : 0;
 	if (!r)
@@ -195,7 +197,7 @@ static int vehicle_change(struct cli *cli, int64_t workspace, const char *verb, 
 	if (!r && !found)
 		r = apply_vehicle(cli, row.id, &applied);
 	if (r)
-		return cli_fail(cli, name, r);
+		return cli_fail(cli, "vehicle", name, r);
 	return cli_finish(cli, "vehicle", name, found ? "added" : "changed", applied);
 }
 
@@ -229,11 +231,11 @@ static int device_references(struct cli *cli, struct coredb_device *row)
 	if (vehicle && strcmp(vehicle, "none") != 0)
 		r = coredb_vehicle_find(cli->db, row->workspace, vehicle, &v);
 	if (r)
-		return cli_fail(cli, vehicle, r);
+		return cli_fail(cli, "vehicle", vehicle, r);
 	if (gateway && strcmp(gateway, "none") != 0)
 		r = coredb_gateway_find(cli->db, row->workspace, gateway, &g);
 	if (r)
-		return cli_fail(cli, gateway, r);
+		return cli_fail(cli, "gateway", gateway, r);
 	if (vehicle)
 		row->vehicle = v.id;
 	if (gateway)
@@ -277,13 +279,14 @@ static int device_change(struct cli *cli, int64_t workspace, const char *verb, c
 	int r;
 
 	if (found && (found != -ENOENT || strcmp(verb, "add") != 0))
-		return cli_fail(cli, name, found);
+		return cli_fail(cli, "device", name, found);
 	if (strcmp(verb, "remove") == 0) {
 		r = cli_check_options(cli);
 		if (r)
 			return r;
 		r = coredb_device_remove(cli->db, row.id, cli->now_ms);
-		return r ? cli_fail(cli, name, r) : cli_finish(cli, "device", name, "removed", 0);
+		return r ? cli_fail(cli, "device", name, r)
+			 : cli_finish(cli, "device", name, "removed", 0);
 	}
 	r = found ? cli_name(row.name, name) : 0;
 	if (!r)
@@ -297,7 +300,7 @@ static int device_change(struct cli *cli, int64_t workspace, const char *verb, c
 	if (!r)
 		r = accept_parked(cli->accept, &row, cli->now_ms, &applied);
 	if (r)
-		return cli_fail(cli, name, r);
+		return cli_fail(cli, "device", name, r);
 	return cli_finish(cli, "device", name, found ? "added" : "changed", applied);
 }
 
@@ -329,7 +332,7 @@ static int print_device(void *arg, const struct coredb_device *row)
 
 static int end_list(struct cli *cli, int r)
 {
-	return r < 0 ? cli_fail(cli, cli->words[0], r) : CORE_DONE;
+	return r < 0 ? cli_fail(cli, cli->words[0], "list", r) : CORE_DONE;
 }
 
 static int workspace_list(struct cli *cli)
@@ -348,7 +351,7 @@ static int find_workspace(struct cli *cli, int64_t *ret_id)
 	int r = coredb_workspace_find(cli->db, cli->words[2], &workspace);
 
 	if (r)
-		return cli_fail(cli, cli->words[2], r);
+		return cli_fail(cli, "workspace", cli->words[2], r);
 	*ret_id = workspace.id;
 	return 0;
 }

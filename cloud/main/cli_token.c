@@ -120,7 +120,7 @@ static int token_add(struct cli *cli)
 	if (!r)
 		r = accept_commit(cli->accept);
 	if (r)
-		return cli_fail(cli, token.name, r);
+		return cli_fail(cli, "token", token.name, r);
 	/* The only time that it is shown. */
 	r = print_secret(cli, "name", token.name, "token", secret);
 	explicit_bzero(secret, sizeof(secret));
@@ -143,7 +143,7 @@ static int token_link(struct cli *cli)
 	if (r >= 0)
 		r = find.id ? access_link(cli->db, find.id, cli->now_ms, code) : -ENOENT;
 	if (r)
-		return cli_fail(cli, name, r);
+		return cli_fail(cli, "token", name, r);
 	link_host(conf_host(http, "listen"), host, sizeof(host));
 	(void)printf("%shttp://%s:%u/login?code=%s%s\n", cli->json ? "{\"link\":\"" : "", host,
 		     conf_port(http, "listen"), code, cli->json ? "\"}" : "");
@@ -181,7 +181,7 @@ static int token_list(struct cli *cli)
 	if (r)
 		return r;
 	r = coredb_token_each(cli->db, print_token, cli);
-	return r < 0 ? cli_fail(cli, "token", r) : CORE_DONE;
+	return r < 0 ? cli_fail(cli, "token", "list", r) : CORE_DONE;
 }
 
 static int token_revoke(struct cli *cli)
@@ -191,7 +191,7 @@ static int token_revoke(struct cli *cli)
 	if (r)
 		return r;
 	r = coredb_token_revoke(cli->db, cli->words[2], cli->now_ms);
-	return r ? cli_fail(cli, cli->words[2], r)
+	return r ? cli_fail(cli, "token", cli->words[2], r)
 		 : cli_finish(cli, "token", cli->words[2], "revoked", 0);
 }
 

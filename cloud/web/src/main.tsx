@@ -80,6 +80,16 @@ function Charge({ row }: { row: Row }) {
   );
 }
 
+/** A unit without a number beside it says nothing. */
+function Quantity({ value, unit }: { value: number | null | undefined; unit: string }) {
+  if (value === null || value === undefined) return <span class="none">–</span>;
+  return (
+    <>
+      {formatNumber(value)} <small>{unit}</small>
+    </>
+  );
+}
+
 function VehicleRow({ row, now }: { row: Row; now: number }) {
   return (
     <tr class={row.health_state}>
@@ -98,10 +108,10 @@ function VehicleRow({ row, now }: { row: Row; now: number }) {
         <Charge row={row} />
       </td>
       <td class="speed number" data-label="Speed">
-        {formatNumber(row.values?.speed_kmh)} <small>km/h</small>
+        <Quantity value={row.values?.speed_kmh} unit="km/h" />
       </td>
       <td class="odometer number" data-label="Odometer">
-        {formatNumber(row.values?.odometer_km)} <small>km</small>
+        <Quantity value={row.values?.odometer_km} unit="km" />
       </td>
       <td class="reason" data-label="Reason">
         {row.reason ? (
