@@ -51,7 +51,11 @@ execute_process(
   COMMAND ${kenv} ${FRESHET_PYTHON} ${CMAKE_SOURCE_DIR}/cmake/kconf.py ${CMAKE_SOURCE_DIR}/Kconfig
           ${from} ${dotconfig} ${FRESHET_GENERATED}/autoconf.h ${FRESHET_GENERATED}/kconfig.deps
           ${apply}
-  COMMAND_ERROR_IS_FATAL ANY)
+  RESULT_VARIABLE status)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "The options cannot be used: the lines above say which and why. An option that "
+    "is gone may still stand in ${dotconfig}: delete that file to begin from board/${BOARD}.")
+endif()
 set(FRESHET_KCONFIG_FROM "${BOARD}:${def_sum}" CACHE INTERNAL "")
 set(FRESHET_KCONFIG_OVERRIDES "${kept}" CACHE INTERNAL "")
 
