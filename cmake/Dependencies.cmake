@@ -1,9 +1,10 @@
 # freshet_need(NAME...): find libraries when a room that is built needs them. Each becomes one
 # imported target, PkgConfig::<NAME>, that a module names under LINK.
 #
-#   SQLITE3 JANSSON ZSTD MOSQUITTO WEBSOCKETS CURL INIH OPENSSL UV CMOCKA   by pkg-config
-#   MBEDCRYPTO MBEDX509                                              no .pc file: searched for
-#   THREADS                                                          -> Threads::Threads
+#   SQLITE3 ZSTD MOSQUITTO WEBSOCKETS INIH OPENSSL   by pkg-config
+#   CMOCKA JANSSON                                   the same, for tests alone
+#   MBEDCRYPTO                                       no .pc file: searched for
+#   THREADS                                          -> Threads::Threads
 
 find_package(PkgConfig REQUIRED)
 
@@ -12,13 +13,10 @@ set(freshet_pc_JANSSON jansson)
 set(freshet_pc_ZSTD libzstd)
 set(freshet_pc_MOSQUITTO libmosquitto)
 set(freshet_pc_WEBSOCKETS libwebsockets)
-set(freshet_pc_CURL libcurl)
 set(freshet_pc_INIH inih)
 set(freshet_pc_OPENSSL openssl)
-set(freshet_pc_UV libuv)
 set(freshet_pc_CMOCKA cmocka)
 set(freshet_lib_MBEDCRYPTO mbedcrypto)
-set(freshet_lib_MBEDX509 mbedx509)
 
 function(freshet_need)
   if(FRESHET_BARE)

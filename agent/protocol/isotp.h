@@ -11,8 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISOTP_FRAME_MAX 8     /* classic CAN */
-#define ISOTP_LENGTH_MAX 4095 /* of a first frame without the escape sequence */
+#define ISOTP_FRAME_MAX 8 /* classic CAN */
 
 enum isotp_type {
 	ISOTP_BAD, /* none of those below, or malformed: ignore it and count it */

@@ -60,21 +60,6 @@ int obd2_support_next(const struct obd2_support *support, uint8_t base)
 	return base + 0x20;
 }
 
-size_t obd2_support_count(const struct obd2_support *support)
-{
-	size_t count = 0;
-
-	for (unsigned pid = 1; pid < 256; pid++)
-		if (pid % 0x20 && obd2_supports(support, (uint8_t)pid))
-			count++;
-	return count;
-}
-
-const struct obd2_pid_info *obd2_pid_at(size_t index)
-{
-	return index < sizeof(pids) / sizeof(pids[0]) ? &pids[index] : NULL;
-}
-
 const struct obd2_pid_info *obd2_pid_info(uint8_t pid)
 {
 	for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++)

@@ -16,7 +16,6 @@ enum obd2_error {
 	OBD2_E_ECHO = -3,    /* not an answer to that request */
 	OBD2_E_VALUE = -4,   /* the right bytes, but no value (a VIN of zeros) */
 	OBD2_E_REFUSED = -5, /* may not be sent */
-	OBD2_E_SPACE = -6,
 };
 
 /* The one gate of everything that is sent to a vehicle: services 01 02 03 06 07 09 0A 19 1A 21 22
@@ -42,7 +41,6 @@ int obd2_support_add(struct obd2_support *support, uint8_t base, const uint8_t d
 bool obd2_supports(const struct obd2_support *support, uint8_t pid);
 /* The next bitmap to ask for after `base`, or -1. */
 int obd2_support_next(const struct obd2_support *support, uint8_t base);
-size_t obd2_support_count(const struct obd2_support *support);
 
 /* Parameters of service 01: X(IDENT, pid, bytes, "name", "unit", mul, div, add):
  * value = big-endian unsigned of the bytes * mul / div + add. SAE J1979-DA; formulas compared with
@@ -86,8 +84,6 @@ struct obd2_pid_info {
 const struct obd2_pid_info *obd2_pid_info(uint8_t pid);
 /* By name ("speed"), NULL where there is none. */
 const struct obd2_pid_info *obd2_pid_find(const char *name);
-/* Entry by index for listings, NULL past the last. */
-const struct obd2_pid_info *obd2_pid_at(size_t index);
 
 /* The value in an answer to service 01 `pid`; `answer` begins with 41 and the PID. Returns 0;
  * OBD2_E_ECHO, OBD2_E_UNKNOWN, OBD2_E_SHORT with *ret_value untouched. */

@@ -123,17 +123,3 @@ void evidence_anchor_offer(struct anchor *anchor, enum clock_quality quality, in
 {
 	anchor_offer(anchor, anchor_quality_of(quality), mono_us, at_ms);
 }
-
-const char *evidence_time_quality(enum clock_quality quality)
-{
-	switch (quality) {
-	case CLOCK_QUALITY_SYNCED:
-		return "synced";
-	case CLOCK_QUALITY_GPS:
-	case CLOCK_QUALITY_CORE:
-		return "corrected";
-	case CLOCK_QUALITY_NONE:
-		break;
-	}
-	return "unsynced";
-}

@@ -24,7 +24,4 @@ void evidence_anchor_back(const struct anchor *anchor, struct coredb_boot *boot)
 void evidence_anchor_offer(struct anchor *anchor, enum clock_quality quality, int64_t mono_us,
 			   int64_t at_ms);
 
-/* "synced", "corrected" (anchored by GPS or the core) or "unsynced". */
-const char *evidence_time_quality(enum clock_quality quality);
-
 #endif

@@ -12,11 +12,6 @@ static const char *const role_words[ACCESS_ROLE_COUNT] = {
 #undef X
 };
 
-const char *access_role_word(enum access_role_index index)
-{
-	return (unsigned)index < ACCESS_ROLE_COUNT ? role_words[index] : "";
-}
-
 static int find_role(const char *word, size_t len)
 {
 	for (int i = 0; i < ACCESS_ROLE_COUNT; i++) {

@@ -26,7 +26,6 @@ enum access_roles {
 #undef X
 		ACCESS_READERS = ACCESS_OPS | ACCESS_ACCOUNTS | ACCESS_ADMIN | ACCESS_SYSTEM,
 };
-const char *access_role_word(enum access_role_index index);
 /* Bits of words separated by spaces or commas; -EINVAL for a word that is none, or for no word. */
 int access_roles_parse(const char *words, unsigned *ret_roles);
 

@@ -21,7 +21,7 @@ struct push {
 	struct boards boards;
 	struct push_client *clients;
 	int64_t time_us, rescan_us, recheck_us;
-	struct push_totals totals;
+	unsigned client_count;
 };
 
 int push_create(struct api *api, struct live *live, struct push **ret_push)
@@ -49,11 +49,6 @@ static int64_t wall_ms(const struct push *push)
 bool push_is_watched(const struct push *push)
 {
 	return push->boards.first != NULL;
-}
-
-void push_totals(const struct push *push, struct push_totals *ret_totals)
-{
-	*ret_totals = push->totals;
 }
 
 /* ---- subscriptions ---------------------------------------------------------------------------- */
@@ -124,7 +119,7 @@ int push_client_open(struct push *push, const struct access_principal *principal
 {
 	struct push_client *client;
 
-	if (push->totals.clients >= PUSH_CLIENTS_MAX)
+	if (push->client_count >= PUSH_CLIENTS_MAX)
 		return -ENOSPC;
 	client = calloc(1, sizeof(*client));
 	if (!client)
@@ -134,7 +129,7 @@ int push_client_open(struct push *push, const struct access_principal *principal
 	client->updated_us = mono_us(push) - PUSH_INTERVAL_US;
 	client->next = push->clients;
 	push->clients = client;
-	push->totals.clients++;
+	push->client_count++;
 	*ret_client = client;
 	return 0;
 }
@@ -154,7 +149,7 @@ void push_client_close(struct push_client *client)
 			break;
 		}
 	}
-	push->totals.clients--;
+	push->client_count--;
 	explicit_bzero(&client->principal, sizeof(client->principal));
 	free(client);
 }
@@ -171,7 +166,6 @@ void push_destroy(struct push *push)
 int push_client_refuse(struct push_client *client, const char *detail)
 {
 	client->error = detail;
-	client->push->totals.errors++;
 	return ++client->errors > PUSH_ERRORS_MAX ? -EPROTO : 0;
 }
 
@@ -260,7 +254,6 @@ int push_client_next(struct push_client *client, struct buf *out)
 
 	if (!push_client_wants(client))
 		return 0;
-	client->push->totals.messages++;
 	if (client->error || client->pong) {
 		small_write(client, out);
 		return out->error ? out->error : 1;

@@ -48,10 +48,4 @@ bool push_client_is_over(const struct push_client *client);
 int push_tick(struct push *push);
 bool push_is_watched(const struct push *push);
 
-struct push_totals {
-	unsigned clients;
-	uint64_t messages, errors;
-};
-void push_totals(const struct push *push, struct push_totals *ret_totals);
-
 #endif

@@ -262,11 +262,6 @@ void coredb_rollback(struct coredb *db)
 	db->next_event = db->first_event;
 }
 
-bool coredb_in_transaction(const struct coredb *db)
-{
-	return sql_in_transaction(db->sql);
-}
-
 int coredb_begin_read(struct coredb *db)
 {
 	return sql_begin_read(db->sql);

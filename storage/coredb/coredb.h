@@ -45,7 +45,6 @@ int coredb_begin_aside(struct coredb *db);
 /* Commits; on failure everything is rolled back and no event number was used. */
 int coredb_commit(struct coredb *db);
 void coredb_rollback(struct coredb *db);
-bool coredb_in_transaction(const struct coredb *db);
 /* A consistent view for several reads; end it with coredb_rollback(). */
 int coredb_begin_read(struct coredb *db);
 

@@ -40,11 +40,8 @@ struct coredb_anchors {
 	struct coredb *db;
 	int64_t boot[COREDB_ANCHORS]; /* 0: empty */
 	int64_t offset_ms[COREDB_ANCHORS];
-	enum clock_quality quality[COREDB_ANCHORS];
 };
 int64_t coredb_anchor(void *anchors, int64_t boot, int64_t mono_us);
-/* Who vouches for times of that boot. */
-enum clock_quality coredb_anchor_quality(struct coredb_anchors *anchors, int64_t boot);
 
 /* Sorted, disjoint ranges of batch numbers; what they mean is cloud/domain/intervals.h. */
 struct coredb_ranges {

@@ -112,12 +112,9 @@ static size_t anchor_slot(struct coredb_anchors *anchors, int64_t boot)
 		return slot;
 	anchors->boot[slot] = boot;
 	anchors->offset_ms[slot] = MODEL_NO_TIME;
-	anchors->quality[slot] = CLOCK_QUALITY_NONE;
 	/* A boot that cannot be read is one without an anchor: undated. */
-	if (coredb_boot_get(anchors->db, boot, &row) == 0) {
+	if (coredb_boot_get(anchors->db, boot, &row) == 0)
 		anchors->offset_ms[slot] = row.held_offset_ms;
-		anchors->quality[slot] = row.held_quality;
-	}
 	return slot;
 }
 
@@ -133,9 +130,4 @@ int64_t coredb_anchor(void *anchors, int64_t boot, int64_t mono_us)
 	if (offset_ms == MODEL_NO_TIME)
 		return COREDB_UNDATED;
 	return offset_ms + (mono_us % 1000 < 0 ? ms - 1 : ms);
-}
-
-enum clock_quality coredb_anchor_quality(struct coredb_anchors *anchors, int64_t boot)
-{
-	return boot == 0 ? CLOCK_QUALITY_NONE : anchors->quality[anchor_slot(anchors, boot)];
 }

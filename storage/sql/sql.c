@@ -367,8 +367,3 @@ int64_t sql_changes(const struct sql *sql)
 {
 	return sql->ops->changes(sql);
 }
-
-int64_t sql_last_insert_id(const struct sql *sql)
-{
-	return sql->ops->last_insert_id(sql);
-}

@@ -74,7 +74,6 @@ bool sql_is_null(struct sql_stmt *stmt, int column);
 /* 1 where there is a table of this name, 0, or -errno. */
 int sql_has_table(struct sql *sql, const char *name);
 
-int64_t sql_changes(const struct sql *sql);        /* rows changed by the last statement */
-int64_t sql_last_insert_id(const struct sql *sql); /* SQLite rowid; prefer RETURNING */
+int64_t sql_changes(const struct sql *sql); /* rows changed by the last statement */
 
 #endif

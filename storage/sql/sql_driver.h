@@ -50,7 +50,6 @@ struct sql_ops {
 		       struct sql_value *ret_value);
 
 	int64_t (*changes)(const struct sql *sql);
-	int64_t (*last_insert_id)(const struct sql *sql);
 };
 
 /* The part of a statement that sql.c owns; a driver's own struct begins with it. */

@@ -408,11 +408,6 @@ static int64_t changes(const struct sql *sql)
 	return sqlite3_changes64(sqlite_sql(sql)->db);
 }
 
-static int64_t last_insert_id(const struct sql *sql)
-{
-	return sqlite3_last_insert_rowid(sqlite_sql(sql)->db);
-}
-
 const struct sql_ops sql_sqlite_ops = {
 	.scheme = "sqlite",
 	.begin = "BEGIN IMMEDIATE",
@@ -429,5 +424,4 @@ const struct sql_ops sql_sqlite_ops = {
 	.step = step,
 	.column = column,
 	.changes = changes,
-	.last_insert_id = last_insert_id,
 };

@@ -155,7 +155,6 @@ static void values_come_back_as_they_went_in(void **state)
 	sql_bind_blob(stmt, 4, blob, sizeof(blob));
 	assert_int_equal(sql_run(stmt), 0);
 	assert_int_equal(sql_changes(f->sql), 1);
-	assert_true(sql_last_insert_id(f->sql) == INT64_MAX);
 
 	stmt = sql_stmt(f->sql, "SELECT id, name, size, body FROM t");
 	assert_int_equal(sql_step(stmt), 1);
