@@ -103,18 +103,20 @@ static int give_up(struct spool *spool, const struct unreadable *unreadable)
 }
 
 static int show_all(struct spool *spool, struct sql_stmt *stmt,
-		    int (*fn)(void *arg, const struct spool_batch *batch), void *arg)
+		    int (*fn)(void *arg, const struct spool_batch *batch), void *arg,
+		    int *ret_given_up)
 {
 	struct unreadable unreadable = {.count = 0};
 	int r, shown;
 
 	shown = show(spool, stmt, fn, arg, &unreadable);
 	r = give_up(spool, &unreadable);
+	*ret_given_up = unreadable.count;
 	return r ? r : shown;
 }
 
-int spool_peek(struct spool *spool, enum spool_order order, int64_t after, int limit,
-	       int (*fn)(void *arg, const struct spool_batch *batch), void *arg)
+static struct sql_stmt *in_order(struct spool *spool, enum spool_order order, int64_t after,
+				 int limit)
 {
 	struct sql_stmt *stmt;
 
@@ -126,16 +128,29 @@ int spool_peek(struct spool *spool, enum spool_order order, int64_t after, int l
 		after = INT64_MAX;
 	sql_bind_int(stmt, 1, after);
 	sql_bind_int(stmt, 2, limit > 0 ? limit : 0);
-	return show_all(spool, stmt, fn, arg);
+	return stmt;
+}
+
+int spool_peek(struct spool *spool, enum spool_order order, int64_t after, int limit,
+	       int (*fn)(void *arg, const struct spool_batch *batch), void *arg)
+{
+	int given_up, shown;
+
+	/* Who is shown nothing takes it that nothing is there: what was given up is gone by then. */
+	do
+		shown = show_all(spool, in_order(spool, order, after, limit), fn, arg, &given_up);
+	while (shown == 0 && given_up > 0);
+	return shown;
 }
 
 int spool_peek_id(struct spool *spool, int64_t id,
 		  int (*fn)(void *arg, const struct spool_batch *batch), void *arg)
 {
 	struct sql_stmt *stmt = sql_stmt(spool->sql, COLUMNS "WHERE b.id = $1");
+	int given_up;
 
 	sql_bind_int(stmt, 1, id);
-	return show_all(spool, stmt, fn, arg);
+	return show_all(spool, stmt, fn, arg, &given_up);
 }
 
 int spool_floor(struct spool *spool, const char *epoch, int64_t *ret_floor)

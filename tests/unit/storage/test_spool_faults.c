@@ -249,11 +249,10 @@ static void a_log_that_lost_its_end_gives_no_number_twice(void **state)
 	seen_free(&seen);
 }
 
-static void a_body_that_changed_on_the_card_is_stated_unreadable(void **state)
+/* Three batches and one more; the card changes the body of the second one. */
+static void change_second_body(struct spool_fixture *f)
 {
-	struct spool_fixture *f = *state;
 	static const char mark[] = "{\"n\":4711,";
-	struct seen seen;
 	char *file;
 	off_t size, i;
 	int fd;
@@ -277,6 +276,14 @@ static void a_body_that_changed_on_the_card_is_stated_unreadable(void **state)
 	free(file);
 	fixture_open(f);
 	assert_null(f->notice);
+}
+
+static void a_body_that_changed_on_the_card_is_stated_unreadable(void **state)
+{
+	struct spool_fixture *f = *state;
+	struct seen seen;
+
+	change_second_body(f);
 	fixture_see(f, SPOOL_OLDEST_FIRST, &seen);
 	assert_int_equal(seen.count, 3);
 	seen_free(&seen);
@@ -287,6 +294,30 @@ static void a_body_that_changed_on_the_card_is_stated_unreadable(void **state)
 	assert_int_equal(seen.items[3].ranges[0].first, 2);
 	assert_int_equal(seen.items[3].ranges[0].last, 2);
 	seen_free(&seen);
+}
+
+static int take_id(void *arg, const struct spool_batch *batch)
+{
+	*(int64_t *)arg = batch->id;
+	return 1;
+}
+
+static int take_number(void *arg, const struct spool_batch *batch)
+{
+	*(int64_t *)arg = batch->number;
+	return 1;
+}
+
+static void behind_an_unreadable_batch_the_next_one_is_shown(void **state)
+{
+	struct spool_fixture *f = *state;
+	int64_t number = 0;
+
+	change_second_body(f);
+	assert_int_equal(spool_peek(f->spool, SPOOL_OLDEST_FIRST, 0, 1, take_id, &number), 1);
+	assert_int_equal(spool_peek(f->spool, SPOOL_OLDEST_FIRST, number, 1, take_number, &number),
+			 1);
+	assert_int_equal(number, 3);
 }
 
 /* Disks. */
@@ -838,6 +869,7 @@ int suite_storage_spool_faults(void)
 		CASE(a_foreign_or_empty_log_does_no_harm),
 		CASE(a_log_that_lost_its_end_gives_no_number_twice),
 		CASE(a_body_that_changed_on_the_card_is_stated_unreadable),
+		CASE(behind_an_unreadable_batch_the_next_one_is_shown),
 		CASE(a_full_disk_loses_nothing_and_gives_no_number),
 		CASE(a_disk_that_fails_loses_nothing),
 		CASE(a_read_only_folder_is_told_and_nothing_is_lost),
