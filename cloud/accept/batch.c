@@ -118,9 +118,10 @@ static int retime(void *arg, struct cache_entry *entry)
 	at_ms = anchor_wall_ms(boot->held_offset_ms, state->mono_us);
 	if (state->at_ms != MODEL_NO_TIME && state->at_ms < at_ms)
 		at_ms = state->at_ms;
+	if (state->last_received_at_ms < at_ms)
+		at_ms = state->last_received_at_ms;
 	state->observed_at_ms = at_ms;
-	state->last_update_at_ms =
-		at_ms < state->last_received_at_ms ? at_ms : state->last_received_at_ms;
+	state->last_update_at_ms = at_ms;
 	return 0;
 }
 

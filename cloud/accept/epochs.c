@@ -100,6 +100,17 @@ int ledger_raise_floor(struct ledger *ledger, int64_t floor)
 	return floor > 1 ? add_lost(ledger, &stated) : 0;
 }
 
+/* As the gateway says, in words that outlive the record. */
+static const char *dropped_reason(const char *said)
+{
+	static const char *const reasons[] = {"spool_full", "spool_age", "unreadable"};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (strcmp(said, reasons[i]) == 0)
+			return reasons[i];
+	return "dropped";
+}
+
 int ledger_dropped(struct ledger *ledger, const struct wire_dropped *dropped)
 {
 	struct interval items[WIRE_RANGES_MAX];
@@ -118,7 +129,7 @@ int ledger_dropped(struct ledger *ledger, const struct wire_dropped *dropped)
 		if (range->last > ledger->epoch.highest)
 			ledger->epoch.highest = range->last;
 	}
-	ledger->reason = "spool_full";
+	ledger->reason = dropped_reason(dropped->reason);
 	ledger->records = dropped->records;
 	return add_lost(ledger, &stated);
 }
@@ -257,8 +268,7 @@ static int give_up(struct accept *accept, int64_t id, int64_t now_ms)
 
 	if (!r)
 		r = coredb_gateway_workspace(accept->db, ledger.epoch.gateway, &ledger.workspace);
-	if (!r && ledger.epoch.asked_at_ms != MODEL_NO_TIME &&
-	    ledger.epoch.asked_at_ms < now_ms - GIVE_UP_MS) {
+	if (!r) {
 		ledger.epoch.abandoned = true;
 		ledger.lost_changed = true;
 		r = ledger_close(accept, &ledger, now_ms);
@@ -273,7 +283,8 @@ int ledger_give_up(struct accept *accept, int64_t now_ms)
 	int count;
 	int r = 0;
 
-	count = coredb_epoch_silent(accept->db, 0, now_ms - GIVE_UP_MS, ids, ASK_LOOK);
+	/* Not by silence: gateways that are away were never asked, and there may be many of them. */
+	count = coredb_epoch_unanswered(accept->db, now_ms - GIVE_UP_MS, ids, ASK_LOOK);
 	for (int i = 0; i < count && !r; i++)
 		r = give_up(accept, ids[i], now_ms);
 	return count < 0 ? count : r;

@@ -164,6 +164,9 @@ static void advance(struct accept *accept, struct cache_entry *entry,
 	state->observed_at_ms = stamp->boot ? anchored_ms : stamp->at_ms;
 	if (stamp->at_ms != MODEL_NO_TIME && stamp->at_ms < state->observed_at_ms)
 		state->observed_at_ms = stamp->at_ms;
+	/* Nothing was observed after it was received, whatever a clock says. */
+	if (state->observed_at_ms > stamp->received_ms)
+		state->observed_at_ms = stamp->received_ms;
 	state->boot = stamp->boot;
 	state->mono_us = stamp->boot ? stamp->mono_us : 0;
 	state->at_ms = stamp->at_ms;

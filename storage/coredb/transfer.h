@@ -74,10 +74,13 @@ int coredb_epoch_open(struct coredb *db, int64_t gateway, const char *name, int6
 int coredb_epoch_put(struct coredb *db, const struct coredb_epoch *epoch);
 void coredb_epoch_free(struct coredb_epoch *epoch);
 
-/* Open epochs of a gateway (0: of all) that were last heard before `before_ms` and are not
- * abandoned, oldest first: up to `cap` rows. Returns how many or -errno. */
+/* Open epochs of a gateway that were last heard before `before_ms` and are not abandoned, oldest
+ * first: up to `cap` rows. Returns how many or -errno. */
 int coredb_epoch_silent(struct coredb *db, int64_t gateway, int64_t before_ms, int64_t *ret_ids,
 			int cap);
+/* The same of all gateways, of those that were first asked for before `before_ms` and have not
+ * answered since. */
+int coredb_epoch_unanswered(struct coredb *db, int64_t before_ms, int64_t *ret_ids, int cap);
 /* Makes the row of an epoch that was only heard of, where there is none. */
 int coredb_epoch_mention(struct coredb *db, int64_t gateway, const char *name, int64_t now_ms);
 int coredb_epoch_get(struct coredb *db, int64_t id, struct coredb_epoch *ret);

@@ -94,7 +94,8 @@ int coredb_boot_retime(struct coredb *db, int64_t boot, int64_t offset_ms)
 
 	/* The same as model_effective_ms(): min(at, anchored mono, received). */
 	stmt = coredb_stmt(db, "UPDATE device_state SET observed_at ="
-			       " min($2 + mono_us / 1000, coalesce(at_ms, $2 + mono_us / 1000)),"
+			       " min($2 + mono_us / 1000,"
+			       " coalesce(at_ms, last_received_at), last_received_at),"
 			       " last_update_at = min($2 + mono_us / 1000,"
 			       " coalesce(at_ms, last_received_at), last_received_at)"
 			       " WHERE boot_id = $1");

@@ -155,19 +155,25 @@ void coredb_epoch_free(struct coredb_epoch *epoch)
 int coredb_epoch_silent(struct coredb *db, int64_t gateway, int64_t before_ms, int64_t *ret_ids,
 			int cap)
 {
-	struct sql_stmt *stmt;
+	struct sql_stmt *stmt =
+		coredb_stmt(db, "SELECT id FROM epoch WHERE open = 1 AND abandoned = 0"
+				" AND heard_at < $1 AND gateway_id = $3"
+				" ORDER BY heard_at LIMIT $2");
 
-	if (gateway)
-		stmt = coredb_stmt(db, "SELECT id FROM epoch WHERE open = 1 AND abandoned = 0"
-				       " AND heard_at < $1 AND gateway_id = $3"
-				       " ORDER BY heard_at LIMIT $2");
-	else
-		stmt = coredb_stmt(db, "SELECT id FROM epoch WHERE open = 1 AND abandoned = 0"
-				       " AND heard_at < $1 ORDER BY heard_at LIMIT $2");
 	sql_bind_int(stmt, 1, before_ms);
 	sql_bind_int(stmt, 2, cap);
-	if (gateway)
-		sql_bind_int(stmt, 3, gateway);
+	sql_bind_int(stmt, 3, gateway);
+	return read_ids(stmt, ret_ids, cap);
+}
+
+int coredb_epoch_unanswered(struct coredb *db, int64_t before_ms, int64_t *ret_ids, int cap)
+{
+	struct sql_stmt *stmt =
+		coredb_stmt(db, "SELECT id FROM epoch WHERE open = 1 AND abandoned = 0"
+				" AND asked_at < $1 ORDER BY asked_at LIMIT $2");
+
+	sql_bind_int(stmt, 1, before_ms);
+	sql_bind_int(stmt, 2, cap);
 	return read_ids(stmt, ret_ids, cap);
 }
 

@@ -454,6 +454,75 @@ static void a_silent_open_epoch_is_asked_for_and_given_up_after_a_day(void **sta
 	assert_int_equal(bench_query(b, "SELECT count(*) FROM gap"), 0);
 }
 
+static void gateways_that_are_away_do_not_keep_an_epoch_from_being_given_up(void **state)
+{
+	struct bench *b = *state;
+	struct accept_batch_result result;
+	struct coredb_gateway away = {.workspace = b->workspace.id};
+	char name[32];
+	struct pack pack;
+	unsigned changed;
+
+	(void)snprintf(away.name, sizeof(away.name), "g2");
+	assert_int_equal(accept_begin(b->accept), 0);
+	assert_int_equal(coredb_gateway_add(b->db, &away, WALL), 0);
+	for (int i = 0; i < 100; i++) {
+		(void)snprintf(name, sizeof(name), "away%d", i);
+		assert_int_equal(coredb_epoch_mention(b->db, away.id, name, WALL - 1000), 0);
+	}
+	send_soc(b, 1, "d1", mono(b), 50, &result);
+	send_soc(b, 5, "d1", mono(b), 50, &result);
+	assert_int_equal(bench_commit(b), 0);
+	clock_fake_advance(&b->clock, 601 * SECOND);
+	pack_begin(&pack, b, "e2", 1);
+	pack_soc(&pack, "d1", mono(b), 51);
+	assert_int_equal(pack_send(&pack, b, &result), 0);
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(b->last_ack.ask_count, 1);
+	clock_fake_advance(&b->clock, 25 * INT64_C(3600) * SECOND);
+	assert_int_equal(accept_sweep(b->accept, clock_wall_ms(&b->clock.clock), &changed), 0);
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM gap WHERE reason = 'abandoned'"), 1);
+	/* Nobody could ask the others. */
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM epoch WHERE abandoned = 1"), 1);
+}
+
+static void nothing_is_observed_after_it_was_received(void **state)
+{
+	struct bench *b = *state;
+	struct accept_batch_result result;
+	struct pack pack;
+
+	/* A clock that is an hour ahead, in a boot that ended before anything was sent live. */
+	for (int64_t number = 1; number <= 2; number++) {
+		pack_begin(&pack, b, EPOCH, number);
+		pack.header.boot.sent_mono_us = MODEL_NO_TIME;
+		pack.header.boot.anchor_mono_us = mono(b) + number;
+		pack.header.boot.anchor_at_ms = WALL + number * 3600000;
+		pack.header.boot.quality = CLOCK_QUALITY_SYNCED;
+		pack_soc(&pack, "d1", mono(b), 50);
+		assert_int_equal(pack_send(&pack, b, &result), 0);
+		assert_int_equal(bench_commit(b), 0);
+		assert_int_equal(bench_query(b, "SELECT observed_at FROM device_state"), WALL);
+		assert_int_equal(bench_query(b, "SELECT last_update_at FROM device_state"), WALL);
+	}
+}
+
+static void a_gap_has_the_reason_that_the_gateway_gave(void **state)
+{
+	struct bench *b = *state;
+	struct accept_batch_result result;
+	struct pack pack;
+
+	pack_begin(&pack, b, EPOCH, 3);
+	pack_raw(&pack, "{\"kind\":\"dropped\",\"epoch\":\"" EPOCH "\",\"ranges\":[[1,2]],"
+			"\"records\":2,\"reason\":\"spool_age\",\"first_mono_us\":1,"
+			"\"last_mono_us\":2}");
+	assert_int_equal(pack_send(&pack, b, &result), 0);
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM gap WHERE reason = 'spool_age'"), 1);
+}
+
 static void a_better_anchor_corrects_what_was_committed_with_a_worse_one(void **state)
 {
 	struct bench *b = *state;
@@ -756,6 +825,9 @@ int suite_cloud_accept(void)
 		TEST(what_falls_below_the_floor_is_a_gap_until_it_arrives),
 		TEST(an_end_states_what_is_lost_and_what_may_be),
 		TEST(a_silent_open_epoch_is_asked_for_and_given_up_after_a_day),
+		TEST(gateways_that_are_away_do_not_keep_an_epoch_from_being_given_up),
+		TEST(nothing_is_observed_after_it_was_received),
+		TEST(a_gap_has_the_reason_that_the_gateway_gave),
 		TEST(a_better_anchor_corrects_what_was_committed_with_a_worse_one),
 		TEST(a_gateway_ahead_of_time_makes_nothing_fresher_than_its_receipt),
 		TEST(items_without_mono_are_stale_or_of_the_future),
