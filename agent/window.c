@@ -45,7 +45,6 @@ void window_connected(struct window *window, int64_t newest, int64_t now_us)
 	window->backlog = 0;
 	window->credit = 0;
 	window->credit_us = now_us - CREDIT_MAX_US;
-	window->hold_us = 0;
 }
 
 void window_stored(struct window *window, int64_t newest, int64_t count)
@@ -121,8 +120,6 @@ struct window_choice window_choose(struct window *window, int64_t now_us)
 	struct window_choice choice = {.what = WINDOW_NOTHING};
 	const struct window_entry *again;
 
-	if (now_us < window->hold_us)
-		return choice;
 	if (has_room(window) && window->live < window->newest) {
 		choice.what = WINDOW_NEXT;
 		choice.lane = WINDOW_LIVE;
@@ -239,12 +236,6 @@ void window_hurry(struct window *window, int64_t now_us)
 		}
 }
 
-void window_hold(struct window *window, int64_t until_us)
-{
-	if (until_us > window->hold_us)
-		window->hold_us = until_us;
-}
-
 int64_t window_due(const struct window *window, int64_t now_us)
 {
 	int64_t due = INT64_MAX;
@@ -264,7 +255,5 @@ int64_t window_due(const struct window *window, int64_t now_us)
 		if (at < due)
 			due = at;
 	}
-	if (now_us < window->hold_us)
-		return window->hold_us;
 	return due < now_us ? now_us : due;
 }

@@ -42,7 +42,7 @@ struct window_entry {
 struct window {
 	struct window_config config;
 	struct window_entry entries[WINDOW_MAX + WINDOW_DEFERRED_MAX];
-	int in_flight; /* batches; */
+	int in_flight; /* batches, of both lanes, without the deferred */
 	int backlog_in_flight;
 	int deferred;
 	int64_t bytes;
@@ -53,7 +53,6 @@ struct window {
 	int64_t mark;    /* ids above are live, up to it backlog */
 	int64_t credit;  /* bytes of backlog that may go now */
 	int64_t credit_us;
-	int64_t hold_us; /* nothing is sent before */
 	uint32_t random;
 };
 
@@ -87,7 +86,7 @@ void window_sent(struct window *window, int64_t id, int64_t bytes, enum window_l
 /* There is none: AGAIN's batch is gone from the spool, or NEXT's range is empty. */
 void window_missing(struct window *window, const struct window_choice *choice);
 
-/* The core has committed (or set aside: conflict) this batch. False where it was not in flight. */
+/* The core has committed this batch, or set it aside. False where it was not in flight. */
 bool window_acked(struct window *window, int64_t id);
 
 /* The core wants it later. Where too many are deferred it stays in flight until then. */
@@ -95,9 +94,6 @@ void window_deferred(struct window *window, int64_t id, int64_t retry_us, int64_
 
 /* The core is back after a silence: what was sent more than once in vain is due now. */
 void window_hurry(struct window *window, int64_t now_us);
-
-/* Nobody may send anything before (the broker says that nobody listens). */
-void window_hold(struct window *window, int64_t until_us);
 
 /* When something falls due by itself; INT64_MAX where nothing does. */
 int64_t window_due(const struct window *window, int64_t now_us);

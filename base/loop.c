@@ -419,11 +419,6 @@ void loop_destroy(struct loop *loop)
 	free(loop);
 }
 
-struct clock *loop_clock(const struct loop *loop)
-{
-	return loop->clock;
-}
-
 int64_t loop_now_us(const struct loop *loop)
 {
 	return clock_mono_us(loop->clock);

@@ -46,8 +46,8 @@ int loop_create(struct clock *clock, struct loop **ret_loop);
 /* Watches and timers are forgotten, not touched: their owners may be gone. NULL is accepted. */
 void loop_destroy(struct loop *loop);
 
-/* Start watching `fd`, which no other watch of the loop has (-EEXIST). `watch` is the caller's and must stay where it is until removed.
- * Returns 0 or -errno. */
+/* Start watching `fd`, which no other watch of the loop has (-EEXIST). `watch` is the caller's and
+ * must stay where it is until removed. Returns 0 or -errno. */
 int loop_fd_add(struct loop *loop, struct loop_fd *watch, int fd, unsigned events, loop_fd_fn *fn,
 		void *arg);
 int loop_fd_set(struct loop_fd *watch, unsigned events);
@@ -61,10 +61,12 @@ int loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t after_us
 void loop_timer_cancel(struct loop_timer *timer); /* one that is not armed is accepted */
 
 /* Blocks `signo` for the calling thread and hands it to `fn` on the loop. One handler a signal.
- * Call before threads are made. The signal stays blocked when the loop is destroyed. Returns 0 or -errno. */
+ * Call before threads are made. The signal stays blocked when the loop is destroyed. Returns 0 or
+ * -errno. */
 int loop_signal(struct loop *loop, int signo, loop_signal_fn *fn, void *arg);
 
-/* Runs until loop_stop(), which also counts when it came before. Returns 0, or -errno when waiting itself fails. */
+/* Runs until loop_stop(), which also counts when it came before. Returns 0, or -errno when waiting
+ * itself fails. */
 int loop_run(struct loop *loop);
 /* Waits at most `max_wait_ms` for something to do and does it once. Returns how many callbacks ran
  * or -errno. */
@@ -73,7 +75,6 @@ void loop_stop(struct loop *loop);
 /* Makes a waiting loop come round once. */
 void loop_wake(struct loop *loop);
 
-struct clock *loop_clock(const struct loop *loop);
 int64_t loop_now_us(const struct loop *loop);
 
 #endif

@@ -96,7 +96,8 @@ int accept_forget_devices(struct accept *accept);
 /* records.c: one record of a delivery; `raw` are its bytes as they came. */
 int accept_record(struct accept *accept, struct delivery *delivery, const struct jr_value *json,
 		  struct model_text raw, int position);
-/* One update. It is kept whole where it is parked or rejected. Its end is counted; *ret_outcome and *ret_reason (may be NULL) tell it. */
+/* One update. It is kept whole where it is parked or rejected. Its end is counted; *ret_outcome and
+ * *ret_reason (may be NULL) tell it. */
 int accept_apply(struct accept *accept, struct delivery *delivery,
 		 const struct model_update *update, int position, const struct model_text *raw,
 		 enum accept_outcome *ret_outcome, const char **ret_reason);

@@ -48,8 +48,8 @@ bool access_sees(const struct access_principal *principal, const char *workspace
 int access_secret(char out[static COREDB_SECRET_SIZE]);
 
 /* Recognises the request's bearer token or session cookie. 0; -ENOENT where there is none, or none
- * that holds; -errno of the database. `db` may be a reader; *ret_touch (may be NULL): the session's use is to be
- * written down with access_touch(). */
+ * that holds; -errno of the database. `db` may be a reader; *ret_touch (may be NULL): the session's
+ * use is to be written down with access_touch(). */
 int access_check(struct coredb *db, const struct http_request *request, int64_t now_ms,
 		 struct access_principal *ret_principal, bool *ret_touch);
 /* Still the same principal? For connections that stay open. 0, -ENOENT, -errno. */

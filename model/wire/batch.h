@@ -76,9 +76,10 @@ struct wire_unpacker;
 struct wire_unpacker *wire_unpacker_create(void);
 void wire_unpacker_free(struct wire_unpacker *unpacker); /* NULL is accepted */
 
-/* Reads a payload whole; `unpacker` may be NULL where few are read. On success *ret_batch holds it (free with wire_batch_free()). `header` is
- * filled as far as it could be read, also on failure (zeroed first): with a valid epoch and batch
- * the core can answer. `detail` (at least 160 bytes) says for a person what was wrong. */
+/* Reads a payload whole; `unpacker` may be NULL where few are read. On success *ret_batch holds it
+ * (free with wire_batch_free()). `header` is filled as far as it could be read, also on failure
+ * (zeroed first): with a valid epoch and batch the core can answer. `detail` (at least 160 bytes)
+ * says for a person what was wrong. */
 enum wire_problem wire_batch_decode(struct wire_unpacker *unpacker, const void *payload, size_t len,
 				    struct wire_header *header, struct wire_batch **ret_batch,
 				    char *detail, size_t detail_size);

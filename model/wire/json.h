@@ -63,7 +63,8 @@ bool jr_string(const struct jr_value *value, const char **ret_text, size_t *ret_
 /* Copies a string and its NUL; false, with `out` untouched, where it is no string, does not fit or
  * holds a NUL (jr_string() hands those over as they are). */
 bool jr_string_copy(const struct jr_value *value, char *out, size_t size);
-/* Calls `fn` for each member in document order, with its key as a C string, until it returns non-zero; returns that. */
+/* Calls `fn` for each member in document order, with its key as a C string, until it returns
+ * non-zero; returns that. */
 int jr_each(const struct jr_value *object,
 	    int (*fn)(void *arg, const char *key, size_t key_len, const struct jr_value *value),
 	    void *arg);

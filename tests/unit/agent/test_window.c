@@ -191,15 +191,6 @@ static void live_data_that_cannot_follow_becomes_backlog(void **state)
 	assert_int_equal(send_one(0, 10), 1);
 }
 
-static void nothing_is_sent_while_nobody_listens(void **state)
-{
-	(void)state;
-	window_connected(&window, 10, 0);
-	window_hold(&window, 5 * SECOND);
-	assert_int_equal(send_one(SECOND, 10), 0);
-	assert_int_equal(window_due(&window, SECOND), 5 * SECOND);
-}
-
 static void ids_may_leap_between_epochs(void **state)
 {
 	(void)state;
@@ -238,7 +229,6 @@ int suite_agent_window(void)
 		cmocka_unit_test_setup(live_data_that_cannot_follow_becomes_backlog, setup),
 		cmocka_unit_test_setup(ids_may_leap_between_epochs, setup),
 		cmocka_unit_test_setup(the_core_is_back_and_what_waited_goes_at_once, setup),
-		cmocka_unit_test_setup(nothing_is_sent_while_nobody_listens, setup),
 	};
 
 	return cmocka_run_group_tests_name("agent.window", tests, NULL, NULL);

@@ -294,7 +294,6 @@ static void real_time_passes_by_waiting(void **state)
 	(void)state;
 	assert_int_equal(clock_system_init(&sys, CLOCK_TRUST_KERNEL), 0);
 	assert_int_equal(loop_create(&sys.clock, &loop), 0);
-	assert_ptr_equal(loop_clock(loop), &sys.clock);
 	start = loop_now_us(loop);
 	assert_int_equal(loop_timer_set(loop, &late, 60000000, stop_from_timer, loop), 0);
 	assert_int_equal(loop_timer_set(loop, &early, 5000, stop_from_timer, loop), 0);
