@@ -1,5 +1,5 @@
 /* Recorded and collected replies outside the repository: $FRESHET_FIXTURES/obd/elm_grammar.json and
- * elm_garbled.jsonl. Skipped where they are not there. */
+ * elm_garbled.jsonl. Skipped, and shown as such by ctest, where the variable is not set. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ int suite_agent_elm_fixtures(void);
 
 static struct elm327_reply reply;
 
-/* Reads a fixture whole; skips the test where there is none. The caller frees it. */
+/* Reads a fixture whole; skips the test where nobody says in which folder they are. The caller frees
+ * it. */
 static char *slurp(const char *name, size_t *ret_len)
 {
 	const char *folder = getenv("FRESHET_FIXTURES");
@@ -27,12 +29,15 @@ static char *slurp(const char *name, size_t *ret_len)
 	FILE *file;
 	long size;
 
-	if (!folder)
+	if (!folder) {
+		print_message(
+			"FRESHET_FIXTURES is not set\n"); /* ctest reports the suite as skipped */
 		skip();
+	}
 	(void)snprintf(path, sizeof(path), "%s/obd/%s", folder, name);
 	file = fopen(path, "rb");
 	if (!file)
-		skip();
+		fail_msg("%s: %s", path, strerror(errno));
 	assert_int_equal(fseek(file, 0, SEEK_END), 0);
 	size = ftell(file);
 	assert_true(size > 0);
