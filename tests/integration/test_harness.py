@@ -66,6 +66,6 @@ def test_programs_end_with_the_test_that_started_them(tmp_path):
         try:
             with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
                 return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return True
     wait_until(gone, 5, "the child is gone")
