@@ -1,6 +1,5 @@
-/* The reader makes one flat index of the text, its tape: a node for each value, in document order, a
- * container before what it holds. Each node knows how many it spans, so a neighbour is one addition
- * away; nothing recurses. Two allocations: the document with its copy of the text, and the tape.
+/* The reader: text becomes a tape (json_tape.h). Nothing recurses; two allocations: the document with
+ * its copy of the text, and the tape.
  *
  * Strings are decoded in place in that copy (an escape is never shorter than what it stands for) and
  * end with a NUL where their closing quote was.
@@ -14,28 +13,7 @@
 #include <string.h>
 
 #include "model/wire/json_priv.h"
-
-struct jr_value {
-	union {
-		bool flag;
-		int64_t integer;
-		double real;
-		const char *text;
-	} as;
-	const char *key; /* in an object */
-	uint32_t key_len;
-	uint32_t nodes; /* that it spans, itself included */
-	uint32_t count; /* of members, of elements, of a string's bytes */
-	uint32_t raw;   /* where it begins in the text ... */
-	uint32_t raw_len;
-	enum jr_type type;
-};
-
-struct jr_doc {
-	const char *source; /* the caller's, for jr_raw() */
-	struct jr_value *tape;
-	char text[]; /* PAD bytes of 0 follow, so scans need no look at the end */
-};
+#include "model/wire/json_tape.h"
 
 #define PAD 8
 /* The tape's first size: enough for what agents send, little where the text is mostly strings. */
@@ -462,11 +440,6 @@ static bool take_number(struct parser *p)
 
 /* ---- objects and arrays ---- */
 
-static const struct jr_value *next_of(const struct jr_value *value)
-{
-	return value + value->nodes;
-}
-
 static bool same_key(const struct jr_value *a, const struct jr_value *b)
 {
 	return a->key_len == b->key_len && memcmp(a->key, b->key, a->key_len) == 0;
@@ -493,11 +466,11 @@ static bool check_few(struct parser *p, const struct jr_value *object)
 	const struct jr_value *member = object + 1;
 	uint64_t seen = 0;
 
-	for (uint32_t i = 0; i < object->count; i++, member = next_of(member)) {
+	for (uint32_t i = 0; i < object->count; i++, member = json_tape_next(member)) {
 		uint64_t bit = key_bit(member);
 
 		for (const struct jr_value *m = object + 1; (seen & bit) && m != member;
-		     m = next_of(m))
+		     m = json_tape_next(m))
 			if (same_key(m, member))
 				return fail_twice(p, member);
 		seen |= bit;
@@ -524,7 +497,7 @@ static bool check_many(struct parser *p, const struct jr_value *object)
 
 	if (!sorted)
 		return fail_memory(p);
-	for (uint32_t i = 0; i < object->count; i++, member = next_of(member))
+	for (uint32_t i = 0; i < object->count; i++, member = json_tape_next(member))
 		sorted[i] = member;
 	qsort((void *)sorted, object->count, sizeof(struct jr_value *), by_key);
 	for (uint32_t i = 1; ok && i < object->count; i++)
@@ -535,25 +508,11 @@ static bool check_many(struct parser *p, const struct jr_value *object)
 	return ok;
 }
 
-static size_t nodes_for(size_t elements)
-{
-	return (elements * sizeof(uint32_t) + sizeof(struct jr_value) - 1) /
-	       sizeof(struct jr_value);
-}
-
-/* NULL where each element is one node. */
-static const uint32_t *element_list(const struct jr_value *array)
-{
-	if (array->nodes - 1 == array->count)
-		return NULL;
-	return (const uint32_t *)(const void *)(array + array->nodes - nodes_for(array->count));
-}
-
 /* So that jr_at() need not walk: where elements span several nodes, a list of where each begins
- * stands behind the last, where element_list() finds it. */
+ * stands behind the last, where json_tape_elements() finds it. */
 static bool list_elements(struct parser *p, uint32_t index)
 {
-	size_t extra = nodes_for(p->tape[index].count);
+	size_t extra = json_tape_nodes_for(p->tape[index].count);
 	uint32_t *list;
 	uint32_t at = 1;
 
@@ -719,123 +678,4 @@ int jr_parse(const char *text, size_t len, struct jr_doc **ret_doc, struct jr_er
 	else
 		jr_free(p.doc);
 	return p.status;
-}
-
-void jr_free(struct jr_doc *doc)
-{
-	if (!doc)
-		return;
-	free(doc->tape);
-	free(doc);
-}
-
-const struct jr_value *jr_root(const struct jr_doc *doc)
-{
-	return doc ? doc->tape : NULL;
-}
-
-void jr_raw(const struct jr_doc *doc, const struct jr_value *value, const char **ret_text,
-	    size_t *ret_len)
-{
-	*ret_text = doc->source + value->raw;
-	*ret_len = value->raw_len;
-}
-
-enum jr_type jr_type(const struct jr_value *value)
-{
-	return value ? value->type : JR_NONE;
-}
-
-const struct jr_value *jr_get(const struct jr_value *object, const char *key)
-{
-	const struct jr_value *member;
-	size_t len;
-
-	if (jr_type(object) != JR_OBJECT)
-		return NULL;
-	len = strlen(key);
-	member = object + 1;
-	for (uint32_t i = 0; i < object->count; i++, member = next_of(member))
-		if (member->key_len == len && memcmp(member->key, key, len) == 0)
-			return member;
-	return NULL;
-}
-
-size_t jr_count(const struct jr_value *array_or_object)
-{
-	enum jr_type type = jr_type(array_or_object);
-
-	return type == JR_ARRAY || type == JR_OBJECT ? array_or_object->count : 0;
-}
-
-const struct jr_value *jr_at(const struct jr_value *array, size_t index)
-{
-	const uint32_t *list;
-
-	if (jr_type(array) != JR_ARRAY || index >= array->count)
-		return NULL;
-	list = element_list(array);
-	return array + (list ? list[index] : index + 1);
-}
-
-bool jr_bool(const struct jr_value *value, bool *ret)
-{
-	if (jr_type(value) != JR_BOOL)
-		return false;
-	*ret = value->as.flag;
-	return true;
-}
-
-bool jr_integer(const struct jr_value *value, int64_t *ret)
-{
-	if (jr_type(value) != JR_INTEGER)
-		return false;
-	*ret = value->as.integer;
-	return true;
-}
-
-bool jr_number(const struct jr_value *value, double *ret)
-{
-	if (jr_type(value) == JR_REAL)
-		*ret = value->as.real;
-	else if (jr_type(value) == JR_INTEGER)
-		*ret = (double)value->as.integer;
-	else
-		return false;
-	return true;
-}
-
-bool jr_string(const struct jr_value *value, const char **ret_text, size_t *ret_len)
-{
-	if (jr_type(value) != JR_STRING)
-		return false;
-	*ret_text = value->as.text;
-	*ret_len = value->count;
-	return true;
-}
-
-bool jr_string_copy(const struct jr_value *value, char *out, size_t size)
-{
-	const char *text;
-	size_t len;
-
-	if (!jr_string(value, &text, &len) || len >= size || memchr(text, '\0', len))
-		return false;
-	memcpy(out, text, len + 1);
-	return true;
-}
-
-int jr_each(const struct jr_value *object,
-	    int (*fn)(void *arg, const char *key, size_t key_len, const struct jr_value *value),
-	    void *arg)
-{
-	const struct jr_value *member;
-	int status = 0;
-
-	if (jr_type(object) != JR_OBJECT)
-		return 0;
-	member = object + 1;
-	for (uint32_t i = 0; i < object->count && status == 0; i++, member = next_of(member))
-		status = fn(arg, member->key, member->key_len, member);
-	return status;
 }
