@@ -30,12 +30,15 @@ static void begin_time_base(struct daemon *daemon)
 
 static void offer_anchor(struct daemon *daemon, int64_t at_ms, enum clock_quality quality)
 {
+	/* The two belong together. Storing may take seconds on a slow card: with the time after it the
+	 * clock would seem to have jumped. */
+	const int64_t mono_us = clock_mono_us(&daemon->clock.clock);
 	int r;
 
 	/* What waits was read on the time base that holds now. */
 	if (sampler_flush(daemon->sampler, loop_now_us(daemon->loop)))
 		return;
-	r = spool_set_anchor(daemon->spool, clock_mono_us(&daemon->clock.clock), at_ms, quality);
+	r = spool_set_anchor(daemon->spool, mono_us, at_ms, quality);
 	if (r < 0)
 		daemon_spool_trouble(daemon, r);
 	else if (r > 0)
