@@ -32,6 +32,7 @@ struct daemon {
 	int64_t start_us;
 	int64_t core_anchor_us; /* when the core's time was last offered to the spool */
 	int64_t saved_us;       /* when the time was last saved */
+	bool stored;            /* since drops were last looked for */
 	int64_t dropped;        /* records that the spool had given up when last looked at */
 	int64_t refused;        /* updates that the sampler could not take */
 	int64_t spool_errors;

@@ -44,6 +44,8 @@ static void reopen_spool(struct daemon *daemon)
 		log_error("going down: there is no spool");
 		exit(EXIT_FAILURE);
 	}
+	if (daemon->uplink)
+		uplink_spool_replaced(daemon->uplink);
 	sampler_keyframe_all(daemon->sampler, loop_now_us(daemon->loop));
 }
 
@@ -63,6 +65,7 @@ static void watch_drops(struct daemon *daemon)
 {
 	struct spool_stats stats;
 
+	daemon->stored = false;
 	spool_stats(daemon->spool, &stats);
 	if (stats.dropped_total == daemon->dropped)
 		return;
@@ -85,6 +88,7 @@ int daemon_store(void *arg, const struct spool_put *puts, size_t count)
 	if (daemon->spool_failing)
 		log_notice("spool works again");
 	daemon->spool_failing = false;
+	daemon->stored = true;
 	if (daemon->uplink)
 		uplink_stored(daemon->uplink, count);
 	return 0;
@@ -94,8 +98,12 @@ int daemon_store(void *arg, const struct spool_put *puts, size_t count)
 
 void daemon_arm_seal(struct daemon *daemon)
 {
-	const int64_t due = sampler_due(daemon->sampler);
+	int64_t due;
 
+	/* Here, and not where it is stored: the sampler is in the middle of a sealing then. */
+	if (daemon->stored)
+		watch_drops(daemon);
+	due = sampler_due(daemon->sampler);
 	if (due == INT64_MAX)
 		loop_timer_cancel(&daemon->seal);
 	else if (loop_timer_set(daemon->loop, &daemon->seal, due - loop_now_us(daemon->loop),
@@ -109,7 +117,6 @@ static void on_seal(struct loop_timer *timer)
 
 	/* An error was said by daemon_spool_trouble(); the readings wait. */
 	(void)sampler_flush(daemon->sampler, loop_now_us(daemon->loop));
-	watch_drops(daemon);
 	daemon_arm_seal(daemon);
 }
 

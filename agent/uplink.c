@@ -344,6 +344,17 @@ void uplink_status_changed(struct uplink *uplink)
 			     uplink);
 }
 
+void uplink_spool_replaced(struct uplink *uplink)
+{
+	if (uplink->report.state != UPLINK_ONLINE)
+		return;
+	/* Seen by the loop at its next turn: the caller may be the uplink's own work. Until then
+	 * nothing is sent. */
+	(void)snprintf(uplink->said, sizeof(uplink->said), "the spool was replaced");
+	uplink->broken = true;
+	(void)loop_timer_set(uplink->env->loop, &uplink->tick, 0, uplink_on_tick, uplink);
+}
+
 void uplink_stop(struct uplink *uplink)
 {
 	const bool online = uplink->report.state == UPLINK_ONLINE;

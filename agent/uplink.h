@@ -94,6 +94,8 @@ void uplink_destroy(struct uplink *uplink);
 int uplink_start(struct uplink *uplink);
 /* The spool holds `count` new batches. */
 void uplink_stored(struct uplink *uplink, size_t count);
+/* The spool is another file now, with ids and epochs of its own: a new connection starts over. */
+void uplink_spool_replaced(struct uplink *uplink);
 /* The gateway's report is another one: it is sent soon. */
 void uplink_status_changed(struct uplink *uplink);
 /* Says offline, waits shortly for the broker, disconnects; then env->stopped(), possibly before this

@@ -8,6 +8,7 @@ import pytest
 from freshet import Depot, wait_until
 from freshet.depot import GATEWAY
 from freshet.process import free_port, run
+from freshet.records import CoreHistory
 
 
 @pytest.fixture(name="depot")
@@ -71,3 +72,33 @@ def test_an_export_that_cannot_be_written_fails(depot):
     done = run(["sh", "-c", f"{depot.agent.exe} spool export -c {depot.agent.conf} >/dev/full"],
                check=False)
     assert done.returncode == 1 and "No space left on device" in done.stderr
+
+
+def change_spool(depot, *statements):
+    with sqlite3.connect(depot.agent.spool, timeout=10) as db:
+        for statement in statements:
+            db.execute(statement)
+    db.close()
+
+
+def test_a_spool_that_is_replaced_under_a_running_agent_goes_on_sending():
+    with Depot(vehicles=1) as depot:
+        depot.start(source={"period": "200 ms"})
+        depot.wait_healthy()
+
+        def newest_number():
+            return max(number for _, _, number, _, _ in CoreHistory(depot.core.database).batches)
+
+        # What is sent last has a number that the new file will not reach soon.
+        change_spool(depot, "UPDATE epoch SET next = 1000000")
+        wait_until(lambda: newest_number() >= 1000000, 10, "the numbers are large", [depot.agent])
+        # As a new file is: without the epoch that runs, and its ids begin anew.
+        change_spool(depot, "DELETE FROM batch", "DELETE FROM epoch",
+                     "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'epoch'")
+        wait_until(lambda: "the spool was replaced" in depot.agent.log()
+                   or "spool fails" in depot.agent.log(), 10, "the agent sees it", [depot.agent])
+        before = depot.core.health()
+        wait_until(lambda: all(item["last_update_received_at"] >
+                               before[device]["last_update_received_at"]
+                               for device, item in depot.core.health().items()), 10,
+                   "there is newer data", [depot.agent])
