@@ -29,7 +29,7 @@ struct spool_state {
 	int64_t seq; /* of the running epoch */
 	char epoch[IDS_RANDOM_SIZE];
 	int64_t boot; /* boot.seq of the running time base */
-	char boot_id[40];
+	char boot_id[WIRE_BOOT_ID_SIZE];
 	int64_t batches, bytes;
 	int64_t dropped;
 	int64_t appended, acked;

@@ -50,7 +50,7 @@ struct seen_batch {
 	/* of a ledger record */
 	char of_epoch[IDS_RANDOM_SIZE];
 	char of_prev[IDS_RANDOM_SIZE];
-	char of_boot[40];
+	char of_boot[WIRE_BOOT_ID_SIZE];
 	char reason[32];
 	struct wire_range ranges[WIRE_RANGES_MAX];
 	size_t range_count;

@@ -681,6 +681,19 @@ static void the_age_of_another_boot_must_be_certain(void **state)
 
 /* Time bases, and being asked. */
 
+static void a_clock_that_keeps_jumping_gets_a_time_base_each_time(void **state)
+{
+	struct spool_fixture *f = *state;
+	int i;
+
+	assert_int_equal(spool_set_anchor(f->spool, 0, 1000000, CLOCK_QUALITY_SYNCED), 0);
+	for (i = 1; i <= 120; i++)
+		assert_int_equal(spool_set_anchor(f->spool, 0, 1000000 + i * INT64_C(10000),
+						  CLOCK_QUALITY_SYNCED),
+				 1);
+	assert_string_equal(spool_boot(f->spool), "00000000-0000-4000-8000-000000000001.121");
+}
+
 static void a_clock_that_jumps_begins_a_time_base_and_an_epoch(void **state)
 {
 	struct spool_fixture *f = *state;
@@ -786,6 +799,7 @@ int suite_storage_spool(void)
 		CASE(what_is_too_old_is_dropped_by_age),
 		CASE(the_age_of_another_boot_must_be_certain),
 		CASE(a_clock_that_jumps_begins_a_time_base_and_an_epoch),
+		CASE(a_clock_that_keeps_jumping_gets_a_time_base_each_time),
 		CASE(an_asked_epoch_is_told_again_once_a_minute),
 	};
 
