@@ -108,7 +108,8 @@ static bool still_contradicts(const struct coredb_device *device, const struct p
 	       strcmp(device->vin, vin) != 0;
 }
 
-/* The record is applied under the name that the device has now. */
+/* The record is applied under the name that the device has now. 1 applied, 0 left where it is,
+ * -errno. */
 static int release(struct accept *accept, const struct coredb_device *device,
 		   const struct coredb_workspace *workspace, const struct parked_copy *copy,
 		   const struct jr_value *json)
@@ -129,9 +130,13 @@ static int release(struct accept *accept, const struct coredb_device *device,
 	model_update_init(&accept->record.update, &accept->room);
 	r = wire_record_decode(json, &accept->record, problem, sizeof(problem));
 	if (r) {
-		r = r == -ENOMEM ? r : 0; /* it was decoded when it was parked */
+		r = r == -ENOMEM ? r : 0; /* stays parked, for a person to look at */
 		goto out;
 	}
+	/* First out of the parking: what is parked again gets a new row. */
+	r = coredb_parked_remove(accept->db, copy->row.id);
+	if (r)
+		goto out;
 	memcpy(accept->record.update.device_id, device->name, sizeof(device->name));
 	r = accept_apply(accept, delivery, &accept->record.update, copy->row.position, &raw, NULL,
 			 NULL);
@@ -139,6 +144,8 @@ static int release(struct accept *accept, const struct coredb_device *device,
 		r = coredb_batch_add_device(accept->db, copy->row.batch, device->id, 1);
 	if (r == -ENOENT) /* history has been pruned */
 		r = 0;
+	if (!r)
+		r = 1;
 out:
 	free(delivery);
 	return r;
@@ -160,15 +167,12 @@ static int consider(struct accept *accept, const struct coredb_device *device,
 		return r == -ENOMEM ? r : 0; /* stays parked, for a person to look at */
 	(void)jr_string_copy(jr_get(jr_root(doc), "vin"), vin, sizeof(vin));
 	if (!still_contradicts(device, copy, vin)) {
-		/* First out of the parking: what is parked again gets a new row. */
-		r = coredb_parked_remove(accept->db, copy->row.id);
-		if (!r)
-			r = release(accept, device, workspace, copy, jr_root(doc));
-		if (!r)
+		r = release(accept, device, workspace, copy, jr_root(doc));
+		if (r > 0)
 			(*applied)++;
 	}
 	jr_free(doc);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int drain(struct accept *accept, const struct coredb_device *device,

@@ -508,6 +508,28 @@ static void nothing_is_observed_after_it_was_received(void **state)
 	}
 }
 
+static void a_parked_record_that_cannot_be_read_any_more_stays_parked(void **state)
+{
+	struct bench *b = *state;
+	static const char record[] = "{\"kind\":\"of another version\"}";
+	struct coredb_parked row = {.workspace = b->workspace.id,
+				    .gateway = b->gateway.id,
+				    .device_name = "d1",
+				    .reason = "unknown_device",
+				    .received_ms = WALL,
+				    .vin = "",
+				    .record = record,
+				    .record_len = sizeof(record) - 1};
+	unsigned applied = 1;
+
+	assert_int_equal(accept_begin(b->accept), 0);
+	assert_int_equal(coredb_parked_add(b->db, &row), 0);
+	assert_int_equal(accept_parked(b->accept, &b->device, WALL, &applied), 0);
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(applied, 0);
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM parked"), 1);
+}
+
 static void a_gap_has_the_reason_that_the_gateway_gave(void **state)
 {
 	struct bench *b = *state;
@@ -827,6 +849,7 @@ int suite_cloud_accept(void)
 		TEST(a_silent_open_epoch_is_asked_for_and_given_up_after_a_day),
 		TEST(gateways_that_are_away_do_not_keep_an_epoch_from_being_given_up),
 		TEST(nothing_is_observed_after_it_was_received),
+		TEST(a_parked_record_that_cannot_be_read_any_more_stays_parked),
 		TEST(a_gap_has_the_reason_that_the_gateway_gave),
 		TEST(a_better_anchor_corrects_what_was_committed_with_a_worse_one),
 		TEST(a_gateway_ahead_of_time_makes_nothing_fresher_than_its_receipt),
