@@ -77,6 +77,7 @@ int accept_fail(struct accept *accept, int error, const char *what)
 static void forget_anchors(struct accept *accept)
 {
 	memset(accept->anchors.boot, 0, sizeof(accept->anchors.boot));
+	accept->anchors.error = 0;
 }
 
 int accept_begin(struct accept *accept)
@@ -272,6 +273,8 @@ static int flush(struct accept *accept)
 
 	if (r)
 		return r;
+	if (accept->anchors.error)
+		return accept_fail(accept, accept->anchors.error, "boot");
 	r = flush_counters(accept);
 	if (r)
 		return accept_fail(accept, r, "outcomes");

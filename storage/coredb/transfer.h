@@ -40,6 +40,7 @@ struct coredb_anchors {
 	struct coredb *db;
 	int64_t boot[COREDB_ANCHORS]; /* 0: empty */
 	int64_t offset_ms[COREDB_ANCHORS];
+	int error; /* the last boot that could not be read: what was compared with it is not right */
 };
 int64_t coredb_anchor(void *anchors, int64_t boot, int64_t mono_us);
 

@@ -108,14 +108,18 @@ static size_t anchor_slot(struct coredb_anchors *anchors, int64_t boot)
 {
 	size_t slot = (size_t)((uint64_t)boot * UINT64_C(0x9e3779b97f4a7c15) >> 58);
 	struct coredb_boot row;
+	int r;
 
 	if (anchors->boot[slot] == boot)
 		return slot;
 	anchors->boot[slot] = boot;
 	anchors->offset_ms[slot] = MODEL_NO_TIME;
-	/* A boot that cannot be read is one without an anchor: undated. */
-	if (coredb_boot_get(anchors->db, boot, &row) == 0)
+	/* A boot that is not there is one without an anchor: undated. */
+	r = coredb_boot_get(anchors->db, boot, &row);
+	if (r == 0)
 		anchors->offset_ms[slot] = row.held_offset_ms;
+	else if (r != -ENOENT)
+		anchors->error = r;
 	return slot;
 }
 

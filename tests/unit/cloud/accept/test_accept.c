@@ -530,6 +530,32 @@ static void a_parked_record_that_cannot_be_read_any_more_stays_parked(void **sta
 	assert_int_equal(bench_query(b, "SELECT count(*) FROM parked"), 1);
 }
 
+static void what_was_judged_without_the_boot_is_not_committed(void **state)
+{
+	struct bench *b = *state;
+	struct accept_batch_result result;
+	struct model_update update;
+	struct model_update_room room;
+	struct model_value soc = {.as = {.number = 10}};
+	enum accept_outcome outcome;
+	const char *reason;
+
+	send_soc(b, 1, "d1", mono(b), 80, &result);
+	assert_int_equal(bench_commit(b), 0);
+	bench_reopen(b);
+	model_update_init(&update, &room);
+	(void)snprintf(update.device_id, sizeof(update.device_id), "d1");
+	(void)snprintf(update.provider, sizeof(update.provider), "obd");
+	update.at_ms = WALL - 60000;
+	assert_int_equal(model_update_set_value(&update, MODEL_FIELD_STATE_OF_CHARGE_PCT, &soc), 0);
+	assert_int_equal(accept_begin(b->accept), 0);
+	assert_int_equal(sql_run(sql_stmt(coredb_sql(b->db), "ALTER TABLE boot RENAME TO away")),
+			 0);
+	(void)accept_update(b->accept, "w1", &update, "{}", 2, WALL, &outcome, &reason);
+	assert_int_not_equal(accept_commit(b->accept), 0);
+	assert_true(bench_soc(b, b->device.id) == 80);
+}
+
 static void a_gap_has_the_reason_that_the_gateway_gave(void **state)
 {
 	struct bench *b = *state;
@@ -850,6 +876,7 @@ int suite_cloud_accept(void)
 		TEST(gateways_that_are_away_do_not_keep_an_epoch_from_being_given_up),
 		TEST(nothing_is_observed_after_it_was_received),
 		TEST(a_parked_record_that_cannot_be_read_any_more_stays_parked),
+		TEST(what_was_judged_without_the_boot_is_not_committed),
 		TEST(a_gap_has_the_reason_that_the_gateway_gave),
 		TEST(a_better_anchor_corrects_what_was_committed_with_a_worse_one),
 		TEST(a_gateway_ahead_of_time_makes_nothing_fresher_than_its_receipt),
