@@ -36,8 +36,10 @@ static char *slurp(const char *name, size_t *ret_len)
 	}
 	(void)snprintf(path, sizeof(path), "%s/obd/%s", folder, name);
 	file = fopen(path, "rb");
-	if (!file)
+	if (!file) {
 		fail_msg("%s: %s", path, strerror(errno));
+		return NULL;
+	}
 	assert_int_equal(fseek(file, 0, SEEK_END), 0);
 	size = ftell(file);
 	assert_true(size > 0);
@@ -125,7 +127,7 @@ static void every_case_of_the_grammar_is_concluded_right(void **state)
 	const struct jr_value *cases;
 	struct jr_error error;
 	struct jr_doc *doc;
-	size_t len;
+	size_t len = 0;
 	char *data = slurp("elm_grammar.json", &len);
 
 	(void)state;
@@ -165,7 +167,7 @@ static void check_garbled_case(const struct jr_value *value)
 	int64_t count = 0;
 	const uint8_t *data;
 	uint32_t id;
-	size_t len;
+	size_t len = 0;
 
 	assert_true(jr_integer(jr_get(value, "complete_messages"), &want));
 	elm327_begin(&reply, text_of(value, "request"), &config);
@@ -185,7 +187,7 @@ static void check_garbled_case(const struct jr_value *value)
 
 static void no_garbled_reply_gives_more_than_it_may(void **state)
 {
-	size_t len;
+	size_t len = 0;
 	char *data = slurp("elm_garbled.jsonl", &len);
 	char *save = NULL;
 	size_t rows = 0;

@@ -535,7 +535,7 @@ static void what_was_judged_without_the_boot_is_not_committed(void **state)
 	struct bench *b = *state;
 	struct accept_batch_result result;
 	struct model_update update;
-	struct model_update_room room;
+	struct model_update_room room = {0};
 	struct model_value soc = {.as = {.number = 10}};
 	enum accept_outcome outcome;
 	const char *reason;
