@@ -87,7 +87,7 @@ static const struct conf_key log_keys[] = {
 };
 static const struct conf_key source_keys[] = {
 	{"kind", CONF_TEXT, NULL, 1, 15, NULL, "the kind of the source: obd"},
-	{"device", CONF_TEXT, NULL, 1, 200, NULL, "serial:/dev/NAME or tcp:ADDRESS:PORT"},
+	{"device", CONF_TEXT, NULL, 1, 200, NULL, STREAM_ADDRESS_FORMS},
 	{"device_id", CONF_ID, NULL, 0, 0, NULL, "the id of the device whose data this is"},
 	{"baud", CONF_INT, "38400", 300, 4000000, NULL, "the speed of the serial line"},
 	{"period", CONF_DURATION, "1 s", 20, DAY_MS, NULL, "the time between two readings"},

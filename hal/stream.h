@@ -1,4 +1,4 @@
-/* A byte stream to a piece of hardware: a serial line or a TCP connection.
+/* A byte stream to a piece of hardware: a serial line, a TCP connection, a Bluetooth serial port.
  *
  * What a port owes: open, read and write never block; a device that goes away (USB unplug, pty
  * closed, peer reset) is told by read or write as -ENODEV, once or for ever, and the stream is then
@@ -27,7 +27,8 @@ struct stream_ops {
 	/* A descriptor for the event loop, owned by the stream. Readable: data or end. Writable: also
 	 * the end of connecting. */
 	int (*fd)(const struct stream *stream);
-	/* Is a TCP connection still being made? 0: ready, -EAGAIN: connecting, -errno: failed. */
+	/* Is a connection still being made? 0: ready, -EAGAIN: connecting, -errno: failed, as
+	 * stream_open() says it. */
 	int (*ready)(struct stream *stream);
 	/* Frees it and closes what it holds. */
 	void (*close)(struct stream *stream);
@@ -67,13 +68,27 @@ static inline void stream_close(struct stream *stream)
  *	serial:/dev/ttyUSB0         8N1, raw, no flow control, at `baud` (any rate: termios2 BOTHER)
  *	tcp:192.168.0.10:35000      connecting goes on in the background, see ready()
  *	tcp:[fd00::10]:35000        addresses are numbers: looking up a name would block
- * `baud` is ignored by tcp. The device is opened for this process alone (TIOCEXCL) where it can be.
- * Returns 0, -EINVAL for an address of neither form, -ENOENT or -ENODEV where the device is not
- * there, -EBUSY where another has it, -ERANGE where the line cannot do the speed, -errno. Free with
- * stream_close(). */
+ *	rfcomm:00:1D:A5:68:98:8B    a Bluetooth serial port, as tcp; channel 1
+ *	rfcomm:00:1D:A5:68:98:8B/2  another channel (1..30)
+ * `baud` is of the serial line alone. The device is opened for this process alone (TIOCEXCL) where it
+ * can be. Returns 0, or, here or later by ready():
+ *	-EINVAL        an address of none of these forms
+ *	-ENOENT, -ENODEV  the device is not there
+ *	-EACCES        it may not be opened; Bluetooth: it is not paired, or its PIN was wrong
+ *	-EBUSY         another program has it; Bluetooth: another connection
+ *	-ERANGE        the line cannot do the speed
+ *	-ECONNREFUSED  nobody listens at the port; Bluetooth: the device does not serve that channel
+ *	-EHOSTDOWN     Bluetooth: it does not answer, it is out of reach or without power
+ *	-EHOSTUNREACH  there is no way to it; Bluetooth: this machine has no controller that is on
+ *	-EAFNOSUPPORT  this kernel has no Bluetooth, or this process may not use it
+ *	-errno
+ * Free with stream_close(). */
 int stream_open(const char *address, unsigned baud, struct stream **ret_stream);
 
-/* True where the address has a form that stream_open() knows. */
+/* What an address looks like, for people. */
+#define STREAM_ADDRESS_FORMS "serial:/dev/NAME, tcp:ADDRESS:PORT or rfcomm:ADDRESS"
+
+/* True where the address has a form that stream_open() knows (rfcomm: where it was built in). */
 int stream_address_valid(const char *address);
 
 /* A way of opening, so that tests put hal/fake under what opens streams. Same contract as

@@ -94,30 +94,12 @@ void obd_enter(struct obd *obd, enum obd_phase phase)
 
 /* ---- opening and closing ---- */
 
-static const struct {
-	int error;
-	const char *reason, *detail;
-} troubles[] = {
-	{-EBUSY, "adapter_busy", "Another program has opened the adapter."},
-	{-EACCES, "adapter_denied", "The adapter may not be opened: check its permissions."},
-	{-ETIMEDOUT, "source_silent", "The adapter does not answer: check its power and speed."},
-	{-ECONNREFUSED, "adapter_unreachable", "The adapter refuses the connection."},
-	{-EHOSTUNREACH, "adapter_unreachable", "There is no way to the adapter's address."},
-	{-ENETUNREACH, "adapter_unreachable", "There is no way to the adapter's address."},
-	{-ERANGE, "adapter_speed", "The line cannot do the configured baud rate."},
-	{-EINVAL, "adapter_address", "The device's address is not one that can be opened."},
-};
-
 static void say_trouble(struct obd *obd, int error)
 {
-	for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++) {
-		if (troubles[i].error != error)
-			continue;
-		obd_set_state(obd, error == -ETIMEDOUT ? SOURCE_SILENT : SOURCE_ERROR,
-			      troubles[i].reason, troubles[i].detail);
-		return;
-	}
-	obd_set_state(obd, SOURCE_ERROR, "adapter_unplugged", "The adapter is not plugged in.");
+	const struct obd_trouble *trouble = obd_trouble(obd->source.config->device, error);
+
+	obd_set_state(obd, error == -ETIMEDOUT ? SOURCE_SILENT : SOURCE_ERROR, trouble->reason,
+		      trouble->detail);
 }
 
 /* Tries again later, longer each time. */
@@ -363,7 +345,7 @@ static int obd_check(const struct source_config *config, const char **ret_key, c
 
 	if (!stream_address_valid(config->device)) {
 		*ret_key = "device";
-		(void)snprintf(expected, size, "serial:/dev/NAME or tcp:ADDRESS:PORT, not '%.80s'",
+		(void)snprintf(expected, size, STREAM_ADDRESS_FORMS ", not '%.80s'",
 			       config->device);
 		return -EINVAL;
 	}

@@ -1,4 +1,4 @@
-/* The OBD-II source: a vehicle behind an ELM327 on a serial line or TCP. */
+/* The OBD-II source: a vehicle behind an ELM327 on a serial line, Bluetooth or TCP. */
 #ifndef AGENT_SOURCE_OBD_H
 #define AGENT_SOURCE_OBD_H
 

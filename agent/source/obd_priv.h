@@ -5,6 +5,7 @@
  *	obd_poll.c      what is asked for when, and what the answers are worth
  *	obd_tell.c      what is told: the source's state, and updates of the vehicle
  *	obd_wants.c     the configuration's list of parameters
+ *	obd_trouble.c   the words for an adapter that cannot be reached
  */
 #ifndef AGENT_SOURCE_OBD_PRIV_H
 #define AGENT_SOURCE_OBD_PRIV_H
@@ -87,6 +88,15 @@ void obd_start_init(struct obd *obd);
 bool obd_too_much_garbage(struct obd *obd);
 /* Nobody is there: look again now and then, gently. */
 void obd_fall_asleep(struct obd *obd);
+
+/* ---- obd_trouble.c ---- */
+
+struct obd_trouble {
+	const char *reason, *detail; /* static */
+};
+
+/* What is said of an adapter at `address` that ended, or did not open, with `error` (-errno). */
+const struct obd_trouble *obd_trouble(const char *address, int error);
 
 /* ---- obd_discover.c ---- */
 

@@ -13,26 +13,60 @@ static const char *after(const char *address, const char *scheme)
 	return strncmp(address, scheme, len) == 0 ? address + len : NULL;
 }
 
+/* The schemes of this build; `is_valid` judges what follows. */
+static int serial_path_valid(const char *path)
+{
+	return *path == '/';
+}
+
+static int open_tcp(const char *target, unsigned baud, struct stream **ret_stream)
+{
+	(void)baud;
+	return stream_tcp_open(target, ret_stream);
+}
+
+#ifdef CONFIG_HAL_RFCOMM
+static int open_rfcomm(const char *target, unsigned baud, struct stream **ret_stream)
+{
+	(void)baud;
+	return stream_rfcomm_open(target, ret_stream);
+}
+#endif
+
+static const struct {
+	const char *scheme;
+	int (*is_valid)(const char *target);
+	int (*open)(const char *target, unsigned baud, struct stream **ret_stream);
+} kinds[] = {
+	{"serial:", serial_path_valid, stream_serial_open},
+	{"tcp:", stream_tcp_target_valid, open_tcp},
+#ifdef CONFIG_HAL_RFCOMM
+	{"rfcomm:", stream_rfcomm_target_valid, open_rfcomm},
+#endif
+};
+#define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
+
 int stream_open(const char *address, unsigned baud, struct stream **ret_stream)
 {
-	const char *rest;
+	for (size_t i = 0; i < KIND_COUNT; i++) {
+		const char *target = after(address, kinds[i].scheme);
 
-	if (!stream_address_valid(address))
-		return -EINVAL;
-	rest = after(address, "serial:");
-	if (rest)
-		return stream_serial_open(rest, baud, ret_stream);
-	return stream_tcp_open(after(address, "tcp:"), ret_stream);
+		if (target)
+			return kinds[i].is_valid(target) ? kinds[i].open(target, baud, ret_stream)
+							 : -EINVAL;
+	}
+	return -EINVAL;
 }
 
 int stream_address_valid(const char *address)
 {
-	const char *rest = after(address, "serial:");
+	for (size_t i = 0; i < KIND_COUNT; i++) {
+		const char *target = after(address, kinds[i].scheme);
 
-	if (rest)
-		return *rest == '/';
-	rest = after(address, "tcp:");
-	return rest && stream_tcp_target_valid(rest);
+		if (target)
+			return kinds[i].is_valid(target);
+	}
+	return 0;
 }
 
 static int open_linux(struct stream_opener *opener, const char *address, unsigned baud,

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,18 +15,6 @@
 #define KEEPALIVE_INTERVAL_S 5
 #define KEEPALIVE_PROBES 3
 #define UNACKED_MS 25000
-
-struct tcp {
-	struct stream stream;
-	int fd;
-	int connecting;
-	int error; /* sticky: 0, or what ended the connection, negative */
-};
-
-static struct tcp *tcp_of(struct stream *stream)
-{
-	return (struct tcp *)stream;
-}
 
 /* Splits and converts address:port. Returns 0 or -EINVAL. */
 static int parse_target(const char *target, struct sockaddr_storage *address, socklen_t *ret_len)
@@ -77,126 +64,6 @@ int stream_tcp_target_valid(const char *target)
 	return parse_target(target, &address, &len) == 0;
 }
 
-/* Errors by which the network says that the other end is not there any more. */
-static int is_gone(int error)
-{
-	switch (error) {
-	case ECONNRESET:
-	case ECONNREFUSED:
-	case ECONNABORTED:
-	case EPIPE:
-	case ETIMEDOUT:
-	case EHOSTUNREACH:
-	case EHOSTDOWN:
-	case ENETUNREACH:
-	case ENETDOWN:
-	case ENETRESET:
-	case ENOTCONN:
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-static int tcp_ready(struct stream *stream)
-{
-	struct tcp *tcp = tcp_of(stream);
-	struct pollfd writable = {.fd = tcp->fd, .events = POLLOUT};
-	socklen_t len = sizeof(int);
-	int error = 0;
-
-	if (tcp->error || !tcp->connecting)
-		return tcp->error;
-	if (poll(&writable, 1, 0) <= 0)
-		return -EAGAIN;
-	if (getsockopt(tcp->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		error = errno;
-	tcp->connecting = 0;
-	tcp->error = -error;
-	return tcp->error;
-}
-
-/* -EAGAIN while connecting, -ENODEV after the end, else 0. */
-static int check_connected(struct tcp *tcp)
-{
-	int r = tcp_ready(&tcp->stream);
-
-	if (r == 0 || r == -EAGAIN)
-		return r;
-	return is_gone(-r) || r == -ENODEV ? -ENODEV : r;
-}
-
-static ssize_t fail(struct tcp *tcp, int error)
-{
-	if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR)
-		return -EAGAIN;
-	if (!is_gone(error))
-		return -error;
-	tcp->error = -ENODEV;
-	return -ENODEV;
-}
-
-static ssize_t tcp_read(struct stream *stream, void *data, size_t len)
-{
-	struct tcp *tcp = tcp_of(stream);
-	ssize_t n;
-	int r = check_connected(tcp);
-
-	if (r < 0)
-		return r;
-	if (!len)
-		return -EINVAL;
-	n = recv(tcp->fd, data, len, 0);
-	if (n == 0) {
-		tcp->error = -ENODEV;
-		return -ENODEV;
-	}
-	return n < 0 ? fail(tcp, errno) : n;
-}
-
-static ssize_t tcp_write(struct stream *stream, const void *data, size_t len)
-{
-	struct tcp *tcp = tcp_of(stream);
-	ssize_t n;
-	int r = check_connected(tcp);
-
-	if (r < 0)
-		return r;
-	if (!len)
-		return -EINVAL;
-	n = send(tcp->fd, data, len, MSG_NOSIGNAL);
-	return n < 0 ? fail(tcp, errno) : n;
-}
-
-static int tcp_set_baud(struct stream *stream, unsigned baud)
-{
-	(void)stream;
-	(void)baud;
-	return -ENOTSUP;
-}
-
-static int tcp_fd(const struct stream *stream)
-{
-	return ((const struct tcp *)stream)->fd;
-}
-
-static void tcp_close(struct stream *stream)
-{
-	struct tcp *tcp = tcp_of(stream);
-
-	close(tcp->fd);
-	free(tcp);
-}
-
-static const struct stream_ops tcp_ops = {
-	.read = tcp_read,
-	.write = tcp_write,
-	.set_baud = tcp_set_baud,
-	.fd = tcp_fd,
-	.ready = tcp_ready,
-	.close = tcp_close,
-};
-
 static int set_option(int fd, int level, int name, int value)
 {
 	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
@@ -220,39 +87,27 @@ static int set_options(int fd)
 	return r;
 }
 
+static int same(int error)
+{
+	return error;
+}
+
 int stream_tcp_open(const char *target, struct stream **ret_stream)
 {
 	struct sockaddr_storage address;
 	socklen_t len;
-	struct tcp *tcp;
 	int r = parse_target(target, &address, &len);
+	int fd;
 
 	if (r < 0)
 		return r;
-	tcp = calloc(1, sizeof(*tcp));
-	if (!tcp)
-		return -ENOMEM;
-	tcp->stream.ops = &tcp_ops;
-	tcp->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (tcp->fd < 0) {
-		r = -errno;
-		goto fail_socket;
+	fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	r = set_options(fd);
+	if (r < 0) {
+		close(fd);
+		return r;
 	}
-	r = set_options(tcp->fd);
-	if (r < 0)
-		goto fail_connect;
-	if (connect(tcp->fd, (const struct sockaddr *)&address, len) < 0) {
-		if (errno != EINPROGRESS) {
-			r = -errno;
-			goto fail_connect;
-		}
-		tcp->connecting = 1;
-	}
-	*ret_stream = &tcp->stream;
-	return 0;
-fail_connect:
-	close(tcp->fd);
-fail_socket:
-	free(tcp);
-	return r;
+	return stream_socket_connect(fd, (const struct sockaddr *)&address, len, same, ret_stream);
 }

@@ -319,12 +319,19 @@ static void what_is_no_serial_line_is_refused(void **state)
 	assert_null(stream);
 }
 
-static void addresses_have_two_forms(void **state)
+static void addresses_have_three_forms(void **state)
 {
 	static const char *const good[] = {
-		"serial:/dev/ttyUSB0",    "serial:/dev/serial/by-id/usb-ELM_327",
-		"tcp:192.168.0.10:35000", "tcp:127.0.0.1:1",
+		"serial:/dev/ttyUSB0",
+		"serial:/dev/serial/by-id/usb-ELM_327",
+		"tcp:192.168.0.10:35000",
+		"tcp:127.0.0.1:1",
 		"tcp:[::1]:65535",
+#ifdef CONFIG_HAL_RFCOMM
+		"rfcomm:00:1D:A5:68:98:8b",
+		"rfcomm:00:1D:A5:68:98:8B/1",
+		"rfcomm:FF:FF:ff:ff:FF:FF/30",
+#endif
 	};
 	static const char *const bad[] = {
 		"",
@@ -346,6 +353,20 @@ static void addresses_have_two_forms(void **state)
 		"udp:127.0.0.1:80",
 		"SERIAL:/dev/x",
 		"tcp:127.0.0.1:99999999999999999999",
+		"rfcomm:",
+		"rfcomm:00:1D:A5:68:98",
+		"rfcomm:00:1D:A5:68:98:8",
+		"rfcomm:00:1D:A5:68:98:8B:",
+		"rfcomm:00:1D:A5:68:98:8B:00",
+		"rfcomm:00-1D-A5-68-98-8B",
+		"rfcomm:001DA568988B",
+		"rfcomm:00:1D:A5:68:98:8G",
+		"rfcomm:00:1D:A5:68:98:8B/",
+		"rfcomm:00:1D:A5:68:98:8B/0",
+		"rfcomm:00:1D:A5:68:98:8B/01",
+		"rfcomm:00:1D:A5:68:98:8B/31",
+		"rfcomm:00:1D:A5:68:98:8B/1x",
+		"rfcomm:00:1D:A5:68:98:8B/99999999999999999999",
 	};
 	struct stream *stream = NULL;
 
@@ -360,6 +381,35 @@ static void addresses_have_two_forms(void **state)
 		assert_int_equal(stream_open(bad[i], 38400, &stream), -EINVAL);
 	}
 	assert_null(stream);
+}
+
+/* Where there is no Bluetooth, as in most places that run tests, that is what must be said. */
+static void a_bluetooth_adapter_without_bluetooth_is_told_from_one_that_is_away(void **state)
+{
+#ifdef CONFIG_HAL_RFCOMM
+	const int fd = socket(AF_BLUETOOTH, SOCK_STREAM, 3);
+	struct stream *stream = NULL;
+	int r;
+
+	(void)state;
+	r = stream_open("rfcomm:00:00:00:00:00:01", 0, &stream);
+	if (fd < 0) {
+		assert_int_equal(r, -EAFNOSUPPORT);
+		assert_null(stream);
+		return;
+	}
+	close(fd);
+	/* No controller, or the beginning of a connection to an address that nobody has. */
+	assert_true(!r || r == -EHOSTUNREACH);
+	if (!r) {
+		assert_int_equal(stream_ready(stream), -EAGAIN);
+		assert_int_equal(stream_write(stream, "x", 1), -EAGAIN);
+		stream_close(stream);
+	}
+#else
+	(void)state;
+	skip();
+#endif
 }
 
 /* A listening socket on a port of the kernel's choice, and its address. */
@@ -500,7 +550,9 @@ int suite_hal_stream_linux(void)
 		WITH_PTY(a_device_has_one_opener_at_a_time),
 		WITH_PTY(a_killed_opener_leaves_the_device_free),
 		WITH_PTY(what_is_no_serial_line_is_refused),
-		cmocka_unit_test(addresses_have_two_forms),
+		cmocka_unit_test(addresses_have_three_forms),
+		cmocka_unit_test(
+			a_bluetooth_adapter_without_bluetooth_is_told_from_one_that_is_away),
 		cmocka_unit_test(a_tcp_connection_carries_bytes_and_ends),
 		cmocka_unit_test(a_reset_peer_is_gone),
 		cmocka_unit_test(a_refused_connection_says_so),
