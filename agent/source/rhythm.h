@@ -56,8 +56,12 @@ int rhythm_create(const struct rhythm_config *config, const struct rhythm_item *
 		  struct rhythm **ret_rhythm);
 void rhythm_destroy(struct rhythm *rhythm); /* NULL is accepted */
 
-/* The vehicle was found (again): everything is due, back-offs are forgotten. */
+/* The vehicle was found (again): everything is due, back-offs are forgotten; barred items stay. */
 void rhythm_connected(struct rhythm *rhythm, int64_t now_us);
+
+/* Takes an item out, or in again: the vehicle does not support it, the adapter cannot reach its
+ * control unit. A barred item is never asked. */
+void rhythm_bar(struct rhythm *rhythm, size_t index, bool barred);
 
 enum rhythm_action {
 	RHYTHM_ASK,     /* *ret_index */
@@ -66,9 +70,16 @@ enum rhythm_action {
 	RHYTHM_WAIT, /* until *ret_until_us */
 };
 
-/* What to do now. */
+/* What to do now. Of the items that are due those of the control unit that was asked last come
+ * first, as long as all that were due when it was turned to are not done: the adapter is seldom
+ * switched, and no unit waits for ever. */
 enum rhythm_action rhythm_next(struct rhythm *rhythm, enum obd_activity activity, int64_t now_us,
 			       size_t *ret_index, int64_t *ret_until_us);
+
+/* May this item, too, be asked now: due, in this state, not backed off, not barred? For a request that
+ * carries several parameters; the bus load was judged for the whole of it by rhythm_next(). */
+bool rhythm_is_due(const struct rhythm *rhythm, size_t index, enum obd_activity activity,
+		   int64_t now_us);
 
 /* What became of it. `frames` on the bus, request and flow control included. */
 void rhythm_asked(struct rhythm *rhythm, size_t index, enum rhythm_outcome outcome, unsigned frames,

@@ -5,6 +5,7 @@
 #ifndef AGENT_SOURCE_SOURCE_H
 #define AGENT_SOURCE_SOURCE_H
 
+#include "agent/source/rhythm.h"
 #include "base/loop.h"
 #include "hal/stream.h"
 #include "model/update.h"
@@ -18,8 +19,14 @@ struct source_config {
 	const char *device;    /* an address for hal/stream.h */
 	const char *device_id; /* whose data it is */
 	const char *pids;      /* obd: what to ask for, "" by default */
-	unsigned baud;
-	int64_t period_us;       /* between two reads of the fast values */
+	/* obd: what the vehicle understands; lives as long as the source. */
+	const struct profile *profile;
+	/* obd: signals or commands of the profile that are wanted, with periods; "": all, as it says */
+	const char *signals;
+	unsigned baud;     /* of a serial line; 0: found by trying */
+	int64_t period_us; /* between two reads of the fastest values, slower ones in
+				  * proportion; 0: as the profile says */
+	struct rhythm_config rhythm;
 	int64_t timeout_us;      /* of one answer */
 	int64_t asleep_retry_us; /* between two looks at a vehicle that sleeps */
 	bool simulated;          /* provenance */
@@ -27,6 +34,12 @@ struct source_config {
 
 /* The gateway's report of a source, contract section 3. */
 enum source_state { SOURCE_OK, SOURCE_SILENT, SOURCE_ERROR };
+
+/* Something of the profile that is not asked for, and why. */
+struct source_refusal {
+	const char *what; /* the command's id in the profile */
+	char reason[96];  /* a sentence's end for a person */
+};
 
 struct source_report {
 	enum source_state state;
@@ -43,6 +56,23 @@ struct source_report {
 	int64_t rejected;          /* lines, messages and values that broke a rule */
 	int64_t noise;             /* bytes that belonged to nothing */
 	int64_t resyncs, inits;
+
+	/* obd: */
+	const char *profile; /* its name; "" without */
+	char chip[64];       /* what an STN calls itself; "" */
+	unsigned baud;       /* at which the adapter answers; 0: not known, or no line */
+	char missing[160];   /* what the adapter cannot do, "flow_header extended" */
+	const char
+		*vin_judgement; /* "right", "unchecked", "wrong_sum", "bad"; "": none was given */
+	char vin_given[18];     /* what was given as VIN and is not believed; "" */
+	char calibration[64];   /* ids of its software, as the vehicle gives them; "" */
+	const char *activity;   /* "driving", "asleep" */
+	struct rhythm_stats rhythm; /* requests, bus load, looks at a vehicle that sleeps */
+	int wake_budget;            /* looks a day that are allowed */
+	struct obd_reading_counts readings;
+	/* The source's own, until its next event. */
+	const struct source_refusal *refusals;
+	size_t refusal_count;
 };
 
 /* What a source is given. The functions are called on the loop's thread. */
