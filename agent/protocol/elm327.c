@@ -166,10 +166,11 @@ static const struct phrase phrases[] = {
 	{"LPALERT", ELM327_ALERT},    {"ERR94", ELM327_RESET},
 };
 
+/* STI too: clones take it for ATI. */
 static bool asked_for_banner(const struct elm327_reply *reply)
 {
 	return strcmp(reply->sent, "ATZ") == 0 || strcmp(reply->sent, "ATI") == 0 ||
-	       strcmp(reply->sent, "ATWS") == 0;
+	       strcmp(reply->sent, "ATWS") == 0 || strcmp(reply->sent, "STI") == 0;
 }
 
 /* ERR and two digits; "ERROR" is none. */

@@ -44,9 +44,9 @@ enum elm327_capability {
 
 struct elm327_capabilities {
 	uint32_t has;                  /* bit a capability */
-	uint32_t probed;               /* bit a capability */
-	char version[ELM327_TEXT_MAX]; /* "ELM327 v1.5" */
-	char chip[ELM327_TEXT_MAX];    /* "STN1110 v4.2.0"; "" */
+	uint32_t probed;               /* bit a capability: the adapter has said yes or no */
+	char version[ELM327_TEXT_MAX]; /* "ELM327 v1.5", answer to ATI; the caller sets it */
+	char chip[ELM327_TEXT_MAX];    /* "STN1110 v4.2.0", answer to STI; "": no STN */
 };
 
 const char *elm327_capability_name(enum elm327_capability capability); /* NULL where out of range */
@@ -56,8 +56,13 @@ static inline bool elm327_can(const struct elm327_capabilities *capabilities,
 	return (capabilities->has & (UINT32_C(1) << capability)) != 0;
 }
 
-/* The command that probes capability `capability`, and what its reply says. */
+/* The command that probes capability `capability`; NULL where out of range. */
 const char *elm327_probe_command(enum elm327_capability capability);
+/* Is it worth asking on a bus with that number from ATDPN (0: not known)? What only CAN needs is not
+ * asked for elsewhere, and nothing is that would leave a header behind that the bus does not have. */
+bool elm327_probe_applies(enum elm327_capability capability, uint8_t protocol);
+/* Takes the reply. Only an answer settles it: after a lost prompt or an error it stays unprobed. A
+ * value must look like one: clones that say OK to everything have no STN and no voltage. */
 void elm327_probe_reply(struct elm327_capabilities *capabilities, enum elm327_capability capability,
 			const struct elm327_reply *reply);
 
@@ -66,9 +71,9 @@ struct elm327_target {
 	uint32_t tx, rx;   /* CAN identifiers; rx 0: whoever the protocol lets answer */
 	uint8_t id_bits;   /* 11 or 29; 0: not on CAN */
 	uint8_t extension; /* extended addressing: the unit; 0: none */
-	uint8_t tester;    /* and the tester (F1) */
-	bool functional;
-	bool flow_control; /* answers of several frames outside 7E8..7EF */
+	uint8_t tester;    /* and the tester, which comes before the PCI of answers; 0: F1 */
+	bool functional; /* everybody: on any bus, by that bus's own request (7DF, 18DB33F1 ...) */
+	bool flow_control; /* answers have several frames */
 };
 
 enum elm327_target_error {
@@ -87,15 +92,28 @@ struct elm327_switch {
 	uint8_t count;
 };
 
-/* The commands that lead from talking to `from` (NULL: as after the set-up) to talking to `to`, in
- * the order that adapters want (ATFCSH and ATFCSD before ATFCSM1). `protocol` is the number from
- * ATDPN. Nothing to do gives count 0. Returns 0 or an elm327_target_error, then *ret is untouched and
- * nothing may be sent to `to` with this adapter. */
+/* Who answers a target: its rx; else 7E0..7E7: + 8, 18DAxxF1: 18DAF1xx; 0: more than one, or nobody
+ * knows. */
+uint32_t elm327_target_answers(const struct elm327_target *target);
+
+/* The commands that lead from talking to `from` to talking to `to` (NULL: everybody, as after the
+ * set-up), in the order that adapters want: leave manual flow control, ATCP, ATSH, ATCRA, ATCEA,
+ * ATFCSH, ATFCSD, ATFCSM1. What stands already is not sent again; nothing to do gives count 0.
+ * `protocol` is the number from ATDPN. After a command of them that was not answered by OK start from
+ * the set-up. Answers on 7E8..7EF (29 bit: 18DAF1xx) have the adapter's own flow control; others with
+ * `flow_control` get it by STCAFCP (11 bit) or ATFC.., and are refused where the adapter has neither.
+ * Returns 0 or an elm327_target_error, then *ret is untouched and nothing may be sent to `to` with
+ * this adapter. */
 int elm327_switch_target(const struct elm327_capabilities *capabilities, uint8_t protocol,
 			 const struct elm327_target *from, const struct elm327_target *to,
 			 struct elm327_switch *ret);
 
-/* Who may answer a target: for elm327_begin(). */
+/* The commands after the last probe: they lead back to the set-up's state. */
+void elm327_probe_undo(const struct elm327_capabilities *capabilities, uint8_t protocol,
+		       struct elm327_switch *ret);
+
+/* Who may answer a target: for elm327_begin(). config.address is the byte before the PCI of an
+ * answer: the tester's. */
 struct elm327_config elm327_target_config(const struct elm327_target *target, uint8_t protocol);
 
 /* A sentence for a person why a target is refused: "the adapter cannot set flow control ...". */
