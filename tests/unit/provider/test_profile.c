@@ -77,8 +77,8 @@ static void a_file_becomes_commands_and_signals(void **state)
 	assert_int_equal(profile_protocol(profile), 6);
 	assert_ptr_equal(profile_detect(profile), bms);
 	assert_int_equal(profile_matches_vin(profile, "KMHKM81AFNU000001"), 5);
-	assert_int_equal(profile_matches_vin(profile, "KNAC381AFNU000001"), 0);
-	assert_int_equal(profile_matches_vin(profile, "KNAC3"), 0);
+	assert_int_equal(profile_matches_vin(profile, "KNAC481AFNU000001"), 0);
+	assert_int_equal(profile_matches_vin(profile, "KNAC"), 0);
 	assert_int_equal(profile_matches_vin(profile, "KNAX3"), 5);
 	assert_int_equal(profile_command_count(profile), 3);
 	assert_null(profile_command(profile, 3));
