@@ -21,12 +21,6 @@ struct pending {
 	int line;
 };
 
-/* What is known of a signal while it is built. */
-struct origin {
-	const char *unit; /* lasting */
-	uint8_t file;
-};
-
 struct profile_build {
 	struct profile *profile;
 	profile_allowed_fn *allowed;
@@ -36,12 +30,11 @@ struct profile_build {
 	uint8_t file;      /* whose contents are being added */
 	uint8_t said_file; /* whose a mistake is */
 	profile_locate_fn *locate;
-	void (*forget)(void *arg);
 	void *locate_arg;
 	uint8_t locate_file;
 	size_t command_room, signal_room, word_room;
-	struct origin *origins; /* per signal */
-	int worded;             /* the signal that has the last words, -1 */
+	uint8_t *signal_files; /* where each came from */
+	int worded;            /* the signal that has the last words, -1 */
 	struct pending *pendings;
 	size_t pending_count, pending_room;
 	char detect[PROFILE_ID_SIZE];
@@ -89,11 +82,6 @@ int profile_build_error(struct profile_build *build, int line, const char *secti
 	return -EINVAL;
 }
 
-unsigned profile_build_mistakes(const struct profile_build *build)
-{
-	return build->mistakes;
-}
-
 int profile_build_fault(struct profile_build *build, const char *kind, const char *id, int line,
 			const char *key, const char *fmt, ...)
 {
@@ -110,11 +98,9 @@ int profile_build_fault(struct profile_build *build, const char *kind, const cha
 	return -EINVAL;
 }
 
-void profile_build_locate(struct profile_build *build, profile_locate_fn *locate,
-			  void (*forget)(void *arg), void *arg)
+void profile_build_locate(struct profile_build *build, profile_locate_fn *locate, void *arg)
 {
 	build->locate = locate;
-	build->forget = forget;
 	build->locate_arg = arg;
 	build->locate_file = build->file;
 }
@@ -135,10 +121,8 @@ static void free_build(struct profile_build *build)
 	free(build->pendings);
 	for (size_t i = 0; i < FILES_MAX; i++)
 		free(build->files[i]);
-	free(build->origins);
+	free(build->signal_files);
 	profile_free(build->profile);
-	if (build->forget)
-		build->forget(build->locate_arg);
 	free(build);
 }
 
@@ -357,36 +341,6 @@ int profile_build_command(struct profile_build *build, const struct profile_comm
 	return (int)profile->command_count++;
 }
 
-const struct profile_command *profile_build_command_at(const struct profile_build *build,
-						       int command)
-{
-	return &build->profile->commands[command];
-}
-
-int profile_build_rhythm(struct profile_build *build, int command, enum profile_when when,
-			 int64_t period_us)
-{
-	struct profile_command changed = build->profile->commands[command];
-	int r;
-
-	changed.when = when;
-	changed.period_us = period_us;
-	r = profile_check_command(build, &changed);
-	if (r < 0)
-		return r;
-	build->profile->commands[command] = changed;
-	return 0;
-}
-
-size_t profile_build_signals_of(const struct profile_build *build, int command)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < build->profile->signal_count; i++)
-		n += build->profile->owners[i] == command;
-	return n;
-}
-
 /* ---- conditions ---- */
 
 static int add_pending(struct profile_build *build, const struct pending *pending, const char *text)
@@ -543,16 +497,16 @@ static int signal_room(struct profile_build *build)
 	size_t room = build->signal_room;
 	struct profile_signal *signals;
 	uint16_t *owners = with_room(profile->owners, &room, count, sizeof(*owners));
-	struct origin *origins;
+	uint8_t *files;
 
 	if (!owners)
 		return -ENOMEM;
 	profile->owners = owners;
 	room = build->signal_room;
-	origins = with_room(build->origins, &room, count, sizeof(*origins));
-	if (!origins)
+	files = with_room(build->signal_files, &room, count, sizeof(*files));
+	if (!files)
 		return -ENOMEM;
-	build->origins = origins;
+	build->signal_files = files;
 	signals = with_room(profile->signals, &build->signal_room, count, sizeof(*signals));
 	if (!signals)
 		return -ENOMEM;
@@ -582,7 +536,7 @@ int profile_build_signal(struct profile_build *build, int command,
 	if (r < 0)
 		return r;
 	profile->owners[profile->signal_count] = (uint16_t)command;
-	build->origins[profile->signal_count] = (struct origin){.unit = "", .file = build->file};
+	build->signal_files[profile->signal_count] = build->file;
 	profile->signals[profile->signal_count] = *signal;
 	return (int)profile->signal_count++;
 }
@@ -650,29 +604,21 @@ int profile_build_null_ones(struct profile_build *build, int signal, int line)
 	return profile_build_null(build, signal, &null, line);
 }
 
-int profile_build_unit(struct profile_build *build, int signal, const char *unit, int line)
-{
-	const char *known = profile_unit_find(unit);
-
-	if (!known)
-		return profile_build_fault(build, "signal", build->profile->signals[signal].id,
-					   line, "unit",
-					   "a known unit (docs/profiles.md), not \"%.32s\"", unit);
-	build->origins[signal].unit = known;
-	return 0;
-}
-
-int profile_build_field(struct profile_build *build, int signal, enum model_field field, int line)
+int profile_build_field(struct profile_build *build, int signal, int field, const char *unit,
+			int line)
 {
 	struct profile_signal *owner = &build->profile->signals[signal];
-	const char *unit = build->origins[signal].unit;
-	double mul, add;
+	double mul = 1;
+	double add = 0;
 
-	if (!profile_unit_convert(unit, (int)field, &mul, &add))
+	if (!profile_unit_known(unit))
 		return profile_build_fault(build, "signal", owner->id, line, "unit",
-					   "a unit that becomes the field's, \"%s\", not \"%s\"",
-					   profile_unit_of((int)field), unit);
-	owner->field = (int)field;
+					   "a known unit (docs/profiles.md), not \"%.32s\"", unit);
+	if (field >= 0 && !profile_unit_convert(unit, field, &mul, &add))
+		return profile_build_fault(build, "signal", owner->id, line, "unit",
+					   "a unit that becomes the field's, %s, not \"%.32s\"",
+					   profile_unit_of(field), unit);
+	owner->field = field;
 	owner->to_mul = mul;
 	owner->to_add = add;
 	return 0;
@@ -686,7 +632,7 @@ static int sort_signals(struct profile_build *build)
 	struct profile *profile = build->profile;
 	struct profile_signal *signals = NULL;
 	uint16_t *owners = NULL;
-	struct origin *origins = NULL;
+	uint8_t *files = NULL;
 	size_t n = 0;
 	int r = -ENOMEM;
 
@@ -694,8 +640,8 @@ static int sort_signals(struct profile_build *build)
 		return 0;
 	signals = calloc(profile->signal_count, sizeof(*signals));
 	owners = calloc(profile->signal_count, sizeof(*owners));
-	origins = calloc(profile->signal_count, sizeof(*origins));
-	if (!signals || !owners || !origins)
+	files = calloc(profile->signal_count, sizeof(*files));
+	if (!signals || !owners || !files)
 		goto out;
 	for (size_t i = 0; i < profile->signal_count; i++)
 		profile->commands[profile->owners[i]].signal_count++;
@@ -710,19 +656,19 @@ static int sort_signals(struct profile_build *build)
 
 		signals[at] = profile->signals[i];
 		owners[at] = profile->owners[i];
-		origins[at] = build->origins[i];
+		files[at] = build->signal_files[i];
 	}
 	free(profile->signals);
 	free(profile->owners);
-	free(build->origins);
+	free(build->signal_files);
 	profile->signals = signals;
 	profile->owners = owners;
-	build->origins = origins;
+	build->signal_files = files;
 	return 0;
 out:
 	free(signals);
 	free(owners);
-	free(origins);
+	free(files);
 	return r;
 }
 
@@ -731,7 +677,7 @@ static void check_signals(struct profile_build *build)
 	const struct profile *profile = build->profile;
 
 	for (size_t i = 0; i < profile->signal_count; i++) {
-		build->said_file = build->origins[i].file;
+		build->said_file = build->signal_files[i];
 		(void)profile_check_signal(build, profile, &profile->commands[profile->owners[i]],
 					   &profile->signals[i]);
 	}

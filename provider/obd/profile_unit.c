@@ -94,11 +94,9 @@ static const struct unit *find_unit(const char *name)
 	return NULL;
 }
 
-const char *profile_unit_find(const char *unit)
+bool profile_unit_known(const char *unit)
 {
-	const struct unit *found = find_unit(unit);
-
-	return found ? found->name : NULL;
+	return find_unit(unit) != NULL;
 }
 
 static bool ends_in(const char *path, size_t len, const char *end)
