@@ -25,7 +25,7 @@ struct profile_build {
 	struct profile *profile;
 	profile_allowed_fn *allowed;
 	FILE *errors;
-	unsigned mistakes;
+	unsigned mistakes, remarks;
 	char *files[FILES_MAX];
 	uint8_t file;      /* whose contents are being added */
 	uint8_t said_file; /* whose a mistake is */
@@ -96,6 +96,19 @@ int profile_build_fault(struct profile_build *build, const char *kind, const cha
 	say(build, at > 0 ? at : line, section, key, fmt, args);
 	va_end(args);
 	return -EINVAL;
+}
+
+void profile_build_remark(struct profile_build *build, int line, const char *fmt, ...)
+{
+	va_list args;
+
+	if (++build->remarks > PROFILE_MISTAKES_MAX)
+		return;
+	(void)fprintf(build->errors, "%s:%d: passed over: ", build->files[build->said_file], line);
+	va_start(args, fmt);
+	(void)vfprintf(build->errors, fmt, args);
+	va_end(args);
+	(void)fputc('\n', build->errors);
 }
 
 void profile_build_locate(struct profile_build *build, profile_locate_fn *locate, void *arg)

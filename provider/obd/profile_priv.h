@@ -52,6 +52,10 @@ __attribute__((format(printf, 5, 6))) int profile_build_error(struct profile_bui
 							      const char *section, const char *key,
 							      const char *fmt, ...);
 
+/* Says what is passed over: `FILE:LINE: passed over: ...`. No mistake: the profile loads. */
+__attribute__((format(printf, 3, 4))) void profile_build_remark(struct profile_build *build,
+								int line, const char *fmt, ...);
+
 /* Optional: the line of a key of "command" or "signal" `id`, 0 where it is not known, so that what is
  * found at the end is said with the line of its key. Used for what the present file adds. */
 typedef int profile_locate_fn(void *arg, const char *kind, const char *id, const char *key);

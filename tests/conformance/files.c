@@ -152,7 +152,8 @@ static void recognise_all(const struct conform_options *options, struct conform_
 	for (size_t i = 0; i < files->count; i++) {
 		struct conform_file *file = &files->all[i];
 		struct listing listing = {.files = files, .by = file->path};
-		struct conform_run run = {.options = options, .file = file->path, .state = &listing};
+		struct conform_run run = {
+			.options = options, .file = file->path, .state = &listing};
 
 		if (file->kind && file->kind->lists && conform_read(&run, file->shape, take_list))
 			file->failed = true;

@@ -103,7 +103,7 @@ int conform_garbled(struct conform_run *run, const struct jr_value *row)
 
 	if (!raw)
 		return -EINVAL;
-	err = obd_path_open(run, row, jr_get(row, "formats"), &path);
+	err = obd_path_open(run, row, &path);
 	if (err)
 		return err;
 	taking.count = 0;

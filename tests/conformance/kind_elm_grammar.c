@@ -127,8 +127,8 @@ static const char *check_command(const struct jr_value *row)
 	bool found = false;
 	double value = 0;
 
-	if (volts && (!elm327_parse_voltage(reply.text, &value) ||
-		      !conform_same_number(volts, value)))
+	if (volts &&
+	    (!elm327_parse_voltage(reply.text, &value) || !conform_same_number(volts, value)))
 		return "another voltage";
 	if (!jr_integer(jr_get(row, "protocol"), &protocol))
 		return NULL;

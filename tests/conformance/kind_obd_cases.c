@@ -1,4 +1,5 @@
 /* Rows of one signal: an adapter's whole answer, a format, the value that must come out. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +68,7 @@ static void say_json(const struct conform_run *run, const struct jr_value *value
 struct judging {
 	struct conform_run *run;
 	const struct taking *taking;
+	const char *only; /* the one unit that is listened to; NULL: all */
 	size_t found, wanted;
 	bool wrong;
 	char why[200];
@@ -78,6 +80,8 @@ static int judge_ecu(void *arg, const char *key, size_t key_len, const struct jr
 	char want[64], got[64], id[12];
 
 	(void)key_len;
+	if (judging->only && strcmp(judging->only, key) != 0)
+		return 0;
 	judging->wanted++;
 	for (size_t i = 0; i < judging->taking->count; i++) {
 		const struct given *given = &judging->taking->given[i];
@@ -98,10 +102,17 @@ static int judge_ecu(void *arg, const char *key, size_t key_len, const struct jr
 	return 0;
 }
 
-static void judge_ecus(struct conform_run *run, const struct jr_value *expected,
+/* Where a row names who answers, what others said on the bus is not for us. */
+static void judge_ecus(struct conform_run *run, const struct jr_value *row,
 		       const struct taking *taking)
 {
-	struct judging judging = {.run = run, .taking = taking};
+	const struct jr_value *expected = jr_get(row, "expected_by_ecu");
+	const char *response = conform_text(row, "response_id");
+	struct judging judging = {
+		.run = run,
+		.taking = taking,
+		.only = response && jr_get(expected, response) ? response : NULL,
+	};
 
 	(void)jr_each(expected, judge_ecu, &judging);
 	if (judging.wrong)
@@ -154,7 +165,7 @@ int conform_obd_case(struct conform_run *run, const struct jr_value *row)
 		return err;
 	obd_path_feed(&path, raw, take_answer, &taking);
 	if (jr_type(by_ecu) == JR_OBJECT)
-		judge_ecus(run, by_ecu, &taking);
+		judge_ecus(run, row, &taking);
 	else
 		judge_one(run, jr_get(row, "expected"), &taking);
 	obd_path_close(&path);

@@ -121,7 +121,8 @@ static bool say_passed_over(const struct conform_options *options, const struct 
 	if (file->shape == CONFORM_BROKEN)
 		return true; /* said on stderr */
 	if (file->listed) {
-		(void)snprintf(note, sizeof(note), "this build has no reader for the kind provider");
+		(void)snprintf(note, sizeof(note),
+			       "this build has no reader for the kind provider");
 		print_note(options, file, note);
 		return true;
 	}

@@ -33,21 +33,53 @@ static void put_address(struct jw *w, const char *header, const char *response)
 struct set_writer {
 	struct jw w;
 	const struct conform_run *run;
+	const struct jr_value *row;
 };
+
+static void put_copy(struct set_writer *writer, const struct jr_value *value)
+{
+	const char *raw = NULL;
+	size_t len = 0;
+
+	jr_raw(writer->run->doc, value, &raw, &len);
+	jw_put_raw(&writer->w, raw, len);
+}
+
+static int put_member(void *arg, const char *key, size_t key_len, const struct jr_value *value)
+{
+	struct set_writer *writer = arg;
+
+	(void)key_len;
+	jw_key(&writer->w, key);
+	put_copy(writer, value);
+	return 0;
+}
+
+static void put_bounds(struct set_writer *writer, const char *id)
+{
+	const struct jr_value *recorded = jr_get(jr_get(writer->row, "recorded_values"), id);
+
+	if (!recorded || jr_get(jr_get(writer->row, "strict_values"), id))
+		return;
+	jw_key(&writer->w, "min");
+	put_copy(writer, recorded);
+	jw_key(&writer->w, "max");
+	put_copy(writer, recorded);
+}
 
 static int put_signal(void *arg, const char *key, size_t key_len, const struct jr_value *format)
 {
 	struct set_writer *writer = arg;
-	const char *raw = NULL;
-	size_t len = 0;
 
-	jr_raw(writer->run->doc, format, &raw, &len);
 	jw_open_object(&writer->w);
 	jw_key(&writer->w, "id");
 	jw_put_string(&writer->w, key, key_len);
 	jw_text(&writer->w, "name", "recorded");
 	jw_key(&writer->w, "fmt");
-	jw_put_raw(&writer->w, raw, len);
+	jw_open_object(&writer->w);
+	(void)jr_each(format, put_member, writer);
+	put_bounds(writer, key);
+	jw_close_object(&writer->w);
 	jw_close_object(&writer->w);
 	return 0;
 }
@@ -68,6 +100,7 @@ static int open_set(struct conform_run *run, const struct jr_value *row, struct 
 	buf_init(out, SIGNAL_SET_MAX);
 	jw_init(&writer->w, out);
 	writer->run = run;
+	writer->row = row;
 	jw_open_object(&writer->w);
 	jw_key(&writer->w, "commands");
 	jw_open_array(&writer->w);
@@ -148,8 +181,7 @@ static int open_path(struct conform_run *run, const struct jr_value *row, struct
 	return err;
 }
 
-int obd_path_open(struct conform_run *run, const struct jr_value *row,
-		  const struct jr_value *formats, struct obd_path *path)
+int obd_path_open(struct conform_run *run, const struct jr_value *row, struct obd_path *path)
 {
 	struct set_writer writer;
 	struct buf out = {0};
@@ -157,7 +189,7 @@ int obd_path_open(struct conform_run *run, const struct jr_value *row,
 
 	path->profile = NULL;
 	if (!err) {
-		(void)jr_each(formats, put_signal, &writer);
+		(void)jr_each(jr_get(row, "formats"), put_signal, &writer);
 		err = open_path(run, row, &out, &writer, path);
 	}
 	buf_free(&out);

@@ -19,10 +19,11 @@ struct obd_path {
 };
 
 /* Makes the way of a row with request_header, response_id, extended_address, request, for signals of
- * `formats` {id: format}. Returns 0 (close it), -EINVAL (said), -ENOMEM. */
-int obd_path_open(struct conform_run *run, const struct jr_value *row,
-		  const struct jr_value *formats, struct obd_path *path);
-/* The same for one signal. */
+ * its `formats` {id: format}. Formats of rows lack the bounds that their sources have; where a value
+ * was `recorded_values` and is none of `strict_values`, it is the bound to which a lenient reader
+ * pressed what it read, and becomes one again. Returns 0 (close it), -EINVAL (said), -ENOMEM. */
+int obd_path_open(struct conform_run *run, const struct jr_value *row, struct obd_path *path);
+/* The same for one signal, without bounds. */
 int obd_path_open_one(struct conform_run *run, const struct jr_value *row, const char *id,
 		      const struct jr_value *format, struct obd_path *path);
 void obd_path_close(struct obd_path *path);
