@@ -225,11 +225,10 @@ static const struct conf_value *find_value(const struct conf_sect *sect, const c
 int conf_add_error(struct conf *conf, const struct conf_sect *sect, const char *key,
 		   const char *expected)
 {
-	const struct conf_value *value = &sect->values[key_index(sect, key)];
 	char label[80];
 
 	conf_sect_label(sect, label, sizeof(label));
-	return conf_note(conf, value->line ? value->line : sect->line, label, key, "%s", expected);
+	return conf_note(conf, conf_line(sect, key), label, key, "%s", expected);
 }
 
 size_t conf_error_count(const struct conf *conf)
@@ -304,6 +303,11 @@ bool conf_bool(const struct conf_sect *sect, const char *key)
 	return find_value(sect, key, 1U << CONF_BOOL)->num != 0;
 }
 
+double conf_number(const struct conf_sect *sect, const char *key)
+{
+	return find_value(sect, key, 1U << CONF_NUMBER)->real;
+}
+
 const char *conf_host(const struct conf_sect *sect, const char *key)
 {
 	return find_value(sect, key, 1U << CONF_HOST_PORT)->host;
@@ -312,6 +316,13 @@ const char *conf_host(const struct conf_sect *sect, const char *key)
 uint16_t conf_port(const struct conf_sect *sect, const char *key)
 {
 	return (uint16_t)find_value(sect, key, 1U << CONF_HOST_PORT)->num;
+}
+
+int conf_line(const struct conf_sect *sect, const char *key)
+{
+	const int line = key ? sect->values[key_index(sect, key)].line : 0;
+
+	return line ? line : sect->line;
 }
 
 bool conf_is_set(const struct conf_sect *sect, const char *key)

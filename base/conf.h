@@ -25,6 +25,7 @@ enum conf_type {
 	CONF_ID,        /* an id by ids_valid() */
 	CONF_BOOL,      /* yes/no, true/false, on/off, 1/0 */
 	CONF_INT,       /* decimal int64_t in min..max */
+	CONF_NUMBER,    /* decimal, with a point or exponent, in min..max */
 	CONF_DURATION,  /* integer with unit ms, s, min, h or d, or 0; kept in ms, in min..max */
 	CONF_SIZE,      /* integer with optional KiB, MiB or GiB; kept in bytes, in min..max */
 	CONF_ENUM,      /* one of the words of `words`, kept as its index */
@@ -108,9 +109,13 @@ bool conf_present(const struct conf_sect *sect);
 const char *conf_text(const struct conf_sect *sect, const char *key);
 int64_t conf_int(const struct conf_sect *sect, const char *key); /* also DURATION, SIZE, ENUM */
 bool conf_bool(const struct conf_sect *sect, const char *key);
+double conf_number(const struct conf_sect *sect, const char *key);
 /* The parts of a CONF_HOST_PORT: the host without brackets ("" for none), the port (0 for none). */
 const char *conf_host(const struct conf_sect *sect, const char *key);
 uint16_t conf_port(const struct conf_sect *sect, const char *key);
+/* The line that names the key; where the file does not, or `key` is NULL, that of the section's
+ * heading, 0 for an absent section. */
+int conf_line(const struct conf_sect *sect, const char *key);
 /* True where the file itself names the key. */
 bool conf_is_set(const struct conf_sect *sect, const char *key);
 

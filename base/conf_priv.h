@@ -10,6 +10,7 @@
 struct conf_value {
 	int line;
 	int64_t num; /* INT, DURATION, SIZE, ENUM, BOOL; the port of HOST_PORT */
+	double real; /* NUMBER */
 	char *text;  /* TEXT, ID, PATH, HOST_PORT; owned */
 	char *host;  /* HOST_PORT; owned */
 };

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/conf_priv.h"
+#include "base/decimal.h"
 
 #define HOST_MAX 253 /* longest DNS name in text, RFC 1035 section 2.3.4 */
 
@@ -52,6 +53,18 @@ static int parse_int(const struct conf_key *key, const char *text, int64_t *ret_
 	int64_t value;
 
 	if (parse_number(text, &value, &rest) < 0 || *rest || !in_range(key, value))
+		return -EINVAL;
+	*ret_value = value;
+	return 0;
+}
+
+static int parse_real(const struct conf_key *key, const char *text, double *ret_value)
+{
+	double value;
+
+	if (!decimal_parse(text, &value, NULL))
+		return -EINVAL;
+	if ((key->min || key->max) && !(value >= (double)key->min && value <= (double)key->max))
 		return -EINVAL;
 	*ret_value = value;
 	return 0;
@@ -210,6 +223,8 @@ int conf_value_parse(const struct conf *conf, const struct conf_key *key, const 
 		return parse_bool(text, &value->num);
 	case CONF_INT:
 		return parse_int(key, text, &value->num);
+	case CONF_NUMBER:
+		return parse_real(key, text, &value->real);
 	case CONF_DURATION:
 		return parse_units(key, durations, text, &value->num);
 	case CONF_SIZE:
@@ -271,6 +286,9 @@ void conf_value_describe(const struct conf_key *key, char *out, size_t size)
 		return;
 	case CONF_INT:
 		describe_units(key, one, "a whole number", out, size);
+		return;
+	case CONF_NUMBER:
+		describe_units(key, one, "a number", out, size);
 		return;
 	case CONF_DURATION:
 		describe_units(key, durations, "a whole number with ms, s, min, h or d", out, size);

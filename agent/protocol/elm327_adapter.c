@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agent/protocol/elm327_gate.h"
 #include "agent/protocol/elm327_priv.h"
 
 #define TESTER_DEFAULT 0xf1
@@ -123,6 +124,7 @@ struct stance {
 	uint32_t filter;     /* 0: none */
 	uint32_t pair;       /* FLOW_PAIR: who answers */
 	uint8_t extension;   /* 0: off */
+	uint8_t tester;      /* 0: the adapter's own, F1 */
 	enum flow flow;
 };
 
@@ -245,8 +247,12 @@ static int stance_of(const struct elm327_capabilities *can, uint8_t protocol,
 		goto out;
 	if (!fits(target, protocol))
 		return ELM327_E_BUS;
-	if (target->extension && (!elm327_can(can, ELM327_CAN_EXTENDED) ||
-				  (target->tester && target->tester != TESTER_DEFAULT)))
+	if (!elm327_request_id_allowed(target->tx, target->id_bits))
+		return ELM327_E_ID;
+	if (target->extension && target->tester != TESTER_DEFAULT)
+		stance.tester = target->tester;
+	if ((target->extension && !elm327_can(can, ELM327_CAN_EXTENDED)) ||
+	    (stance.tester && !elm327_can(can, ELM327_CAN_TESTER)))
 		return ELM327_E_EXTENDED;
 	if (target->id_bits == 29 && target->tx >> 24 != PRIORITY_DEFAULT &&
 	    !elm327_can(can, ELM327_CAN_PRIORITY) && !elm327_can(can, ELM327_CAN_LONG_HEADER))
@@ -375,6 +381,8 @@ int elm327_switch_target(const struct elm327_capabilities *capabilities, uint8_t
 		add_filter(&commands, capabilities, &new);
 	if (old.extension != new.extension)
 		(void)add(&commands, "ATCEA", new.extension, new.extension ? 2 : 0);
+	if (old.tester != new.tester)
+		(void)add(&commands, "ATTA", new.tester ? new.tester : TESTER_DEFAULT, 2);
 	if (new.flow == FLOW_MANUAL)
 		add_manual_flow(&commands, &old, &new);
 	else if (new.flow == FLOW_PAIR)
@@ -436,6 +444,8 @@ const char *elm327_target_problem(int error)
 		return "the adapter cannot send a 29-bit identifier with that priority";
 	case ELM327_E_FILTER:
 		return "the adapter cannot listen to the identifier of the answer";
+	case ELM327_E_ID:
+		return "that identifier is not one of diagnostic requests";
 	case ELM327_E_BUS:
 		return "the vehicle's bus does not have such identifiers";
 	default:

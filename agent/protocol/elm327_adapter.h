@@ -31,6 +31,7 @@
 	X(PRIORITY, "priority", "ATCP18")             /* 29-bit priority byte */                   \
 	X(LONG_HEADER, "long_header", "ATSH18DB33F1") /* eight digits in one ATSH (2.x) */         \
 	X(EXTENDED, "extended", "ATCEA")              /* extended addressing */                    \
+	X(TESTER, "tester", "ATTAF1")                 /* whose answers it takes there */           \
 	X(STN_FLOW, "stn_flow", "STCAFCP7E0,7E8")     /* STN: flow control pairs */                \
 	X(STN_SEGMENTS, "stn_segments", "STCSEGR0")   /* STN: the chip does ISO-TP */              \
 	X(FORGET_EVENTS, "forget_events", "ATFE")
@@ -83,6 +84,7 @@ enum elm327_target_error {
 	ELM327_E_LONG_ID = -3,  /* it cannot send such a 29-bit identifier */
 	ELM327_E_FILTER = -4,   /* it cannot listen to that identifier */
 	ELM327_E_BUS = -5,      /* the bus has other identifiers */
+	ELM327_E_ID = -6,       /* not an identifier of diagnostic requests (elm327_gate.h) */
 };
 
 #define ELM327_SWITCH_MAX 12 /* commands of one switch */
@@ -98,7 +100,7 @@ uint32_t elm327_target_answers(const struct elm327_target *target);
 
 /* The commands that lead from talking to `from` to talking to `to` (NULL: everybody, as after the
  * set-up), in the order that adapters want: leave manual flow control, ATCP, ATSH, ATCRA, ATCEA,
- * ATFCSH, ATFCSD, ATFCSM1. What stands already is not sent again; nothing to do gives count 0.
+ * ATTA, ATFCSH, ATFCSD, ATFCSM1. What stands already is not sent again; nothing to do gives count 0.
  * `protocol` is the number from ATDPN. After a command of them that was not answered by OK start from
  * the set-up. Answers on 7E8..7EF (29 bit: 18DAF1xx) have the adapter's own flow control; others with
  * `flow_control` get it by STCAFCP (11 bit) or ATFC.., and are refused where the adapter has neither.

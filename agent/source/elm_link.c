@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "agent/protocol/obd2.h"
-
 #define CONNECT_US 10000000 /* TCP */
 #define RESYNC_US 1500000   /* for the banner; a clone takes up to a second after a reset */
 #define RESYNC_TRIES 4
@@ -97,6 +95,7 @@ int elm_link_open(struct elm_link *link, struct stream *stream)
 	link->fresh = true;
 	link->tries = 0;
 	link->adapter[0] = '\0';
+	link->gate = (struct elm327_gate){.known = false};
 	r = loop_fd_add(link->loop, &link->watch, stream_fd(stream), LOOP_READ, on_stream, link);
 	if (r)
 		goto out;
@@ -125,8 +124,7 @@ int elm_link_send(struct elm_link *link, const char *command, const struct elm32
 	if (strlen(command) > ELM327_COMMAND_MAX)
 		return -EMSGSIZE;
 	elm327_begin(&link->reply, command, config);
-	if (link->reply.request_len &&
-	    !obd2_request_allowed(link->reply.request, link->reply.request_len))
+	if (!elm327_gate_passes(&link->gate, &link->reply))
 		return -EPERM;
 	r = arm(link, timeout_us);
 	if (r)

@@ -2,13 +2,13 @@
  *
  * It opens the device, brings the adapter into step, sends commands and collects their replies. A
  * reply that never ends (a lost prompt) is resynchronised with ATI before the next command; an
- * adapter that cannot be brought into step is reported as lost. This is also the one gate of
- * requests to the vehicle: what obd2_request_allowed() refuses is not sent.
+ * adapter that cannot be brought into step is reported as lost. Everything goes through the one
+ * gate (elm327_gate.h): what it refuses is not sent, and no request before a reset command.
  */
 #ifndef AGENT_SOURCE_ELM_LINK_H
 #define AGENT_SOURCE_ELM_LINK_H
 
-#include "agent/protocol/elm327.h"
+#include "agent/protocol/elm327_gate.h"
 #include "base/loop.h"
 #include "hal/stream.h"
 
@@ -49,6 +49,7 @@ struct elm_link {
 	struct elm327_reply reply;     /* of the last command */
 
 	/* The link's own. */
+	struct elm327_gate gate;
 	struct stream *stream;
 	struct loop_fd watch;
 	struct loop_timer timer;
@@ -72,7 +73,7 @@ int elm_link_open(struct elm_link *link, struct stream *stream);
 void elm_link_close(struct elm_link *link);
 
 /* Sends a command (without CR) on an idle link; its reply must end within `timeout_us`. Returns 0;
- * -EBUSY where the link is not idle; -EPERM for a request that may not be sent; -EMSGSIZE. */
+ * -EBUSY where the link is not idle; -EPERM for what may not be sent; -EMSGSIZE. */
 int elm_link_send(struct elm_link *link, const char *command, const struct elm327_config *config,
 		  int64_t timeout_us);
 

@@ -147,6 +147,15 @@ int profile_parse(const char *text, size_t len, const char *path, profile_allowe
 		  FILE *errors, struct profile **ret_profile);
 void profile_free(struct profile *profile); /* NULL is accepted */
 
+/* The folder of the profiles that come with the programs. */
+const char *profile_dir(void);
+/* The path of a profile: NAME is DIR/NAME.conf, what has a '/' is a path already. Returns 0;
+ * -EINVAL where `name` is neither, -ENAMETOOLONG. Whether it is there is found by loading it. */
+int profile_find(const char *dir, const char *name, char *out, size_t size);
+/* Calls `each` with the path of every *.conf of a folder, in the order of their names, until it
+ * returns something else than 0, which is returned then. 0, -errno where the folder cannot be read. */
+int profile_list(const char *dir, int (*each)(void *arg, const char *path), void *arg);
+
 const char *profile_name(const struct profile *profile);  /* "hyundai-kia-egmp" */
 const char *profile_title(const struct profile *profile); /* for people */
 const char *profile_path(const struct profile *profile);  /* where it came from */

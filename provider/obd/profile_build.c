@@ -21,6 +21,12 @@ struct pending {
 	int line;
 };
 
+/* What is known of a signal while it is built. */
+struct origin {
+	const char *unit; /* lasting */
+	uint8_t file;
+};
+
 struct profile_build {
 	struct profile *profile;
 	profile_allowed_fn *allowed;
@@ -30,11 +36,12 @@ struct profile_build {
 	uint8_t file;      /* whose contents are being added */
 	uint8_t said_file; /* whose a mistake is */
 	profile_locate_fn *locate;
+	void (*forget)(void *arg);
 	void *locate_arg;
 	uint8_t locate_file;
 	size_t command_room, signal_room, word_room;
-	uint8_t *signal_files; /* where each came from */
-	int worded;            /* the signal that has the last words, -1 */
+	struct origin *origins; /* per signal */
+	int worded;             /* the signal that has the last words, -1 */
 	struct pending *pendings;
 	size_t pending_count, pending_room;
 	char detect[PROFILE_ID_SIZE];
@@ -82,6 +89,11 @@ int profile_build_error(struct profile_build *build, int line, const char *secti
 	return -EINVAL;
 }
 
+unsigned profile_build_mistakes(const struct profile_build *build)
+{
+	return build->mistakes;
+}
+
 int profile_build_fault(struct profile_build *build, const char *kind, const char *id, int line,
 			const char *key, const char *fmt, ...)
 {
@@ -111,9 +123,11 @@ void profile_build_remark(struct profile_build *build, int line, const char *fmt
 	(void)fputc('\n', build->errors);
 }
 
-void profile_build_locate(struct profile_build *build, profile_locate_fn *locate, void *arg)
+void profile_build_locate(struct profile_build *build, profile_locate_fn *locate,
+			  void (*forget)(void *arg), void *arg)
 {
 	build->locate = locate;
+	build->forget = forget;
 	build->locate_arg = arg;
 	build->locate_file = build->file;
 }
@@ -134,8 +148,10 @@ static void free_build(struct profile_build *build)
 	free(build->pendings);
 	for (size_t i = 0; i < FILES_MAX; i++)
 		free(build->files[i]);
-	free(build->signal_files);
+	free(build->origins);
 	profile_free(build->profile);
+	if (build->forget)
+		build->forget(build->locate_arg);
 	free(build);
 }
 
@@ -354,6 +370,36 @@ int profile_build_command(struct profile_build *build, const struct profile_comm
 	return (int)profile->command_count++;
 }
 
+const struct profile_command *profile_build_command_at(const struct profile_build *build,
+						       int command)
+{
+	return &build->profile->commands[command];
+}
+
+int profile_build_rhythm(struct profile_build *build, int command, enum profile_when when,
+			 int64_t period_us)
+{
+	struct profile_command changed = build->profile->commands[command];
+	int r;
+
+	changed.when = when;
+	changed.period_us = period_us;
+	r = profile_check_command(build, &changed);
+	if (r < 0)
+		return r;
+	build->profile->commands[command] = changed;
+	return 0;
+}
+
+size_t profile_build_signals_of(const struct profile_build *build, int command)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < build->profile->signal_count; i++)
+		n += build->profile->owners[i] == command;
+	return n;
+}
+
 /* ---- conditions ---- */
 
 static int add_pending(struct profile_build *build, const struct pending *pending, const char *text)
@@ -510,16 +556,16 @@ static int signal_room(struct profile_build *build)
 	size_t room = build->signal_room;
 	struct profile_signal *signals;
 	uint16_t *owners = with_room(profile->owners, &room, count, sizeof(*owners));
-	uint8_t *files;
+	struct origin *origins;
 
 	if (!owners)
 		return -ENOMEM;
 	profile->owners = owners;
 	room = build->signal_room;
-	files = with_room(build->signal_files, &room, count, sizeof(*files));
-	if (!files)
+	origins = with_room(build->origins, &room, count, sizeof(*origins));
+	if (!origins)
 		return -ENOMEM;
-	build->signal_files = files;
+	build->origins = origins;
 	signals = with_room(profile->signals, &build->signal_room, count, sizeof(*signals));
 	if (!signals)
 		return -ENOMEM;
@@ -549,7 +595,7 @@ int profile_build_signal(struct profile_build *build, int command,
 	if (r < 0)
 		return r;
 	profile->owners[profile->signal_count] = (uint16_t)command;
-	build->signal_files[profile->signal_count] = build->file;
+	build->origins[profile->signal_count] = (struct origin){.unit = "", .file = build->file};
 	profile->signals[profile->signal_count] = *signal;
 	return (int)profile->signal_count++;
 }
@@ -617,21 +663,29 @@ int profile_build_null_ones(struct profile_build *build, int signal, int line)
 	return profile_build_null(build, signal, &null, line);
 }
 
-int profile_build_field(struct profile_build *build, int signal, int field, const char *unit,
-			int line)
+int profile_build_unit(struct profile_build *build, int signal, const char *unit, int line)
+{
+	const char *known = profile_unit_find(unit);
+
+	if (!known)
+		return profile_build_fault(build, "signal", build->profile->signals[signal].id,
+					   line, "unit",
+					   "a known unit (docs/profiles.md), not \"%.32s\"", unit);
+	build->origins[signal].unit = known;
+	return 0;
+}
+
+int profile_build_field(struct profile_build *build, int signal, enum model_field field, int line)
 {
 	struct profile_signal *owner = &build->profile->signals[signal];
-	double mul = 1;
-	double add = 0;
+	const char *unit = build->origins[signal].unit;
+	double mul, add;
 
-	if (!profile_unit_known(unit))
+	if (!profile_unit_convert(unit, (int)field, &mul, &add))
 		return profile_build_fault(build, "signal", owner->id, line, "unit",
-					   "a known unit (docs/profiles.md), not \"%.32s\"", unit);
-	if (field >= 0 && !profile_unit_convert(unit, field, &mul, &add))
-		return profile_build_fault(build, "signal", owner->id, line, "unit",
-					   "a unit that becomes the field's, %s, not \"%.32s\"",
-					   profile_unit_of(field), unit);
-	owner->field = field;
+					   "a unit that becomes the field's, \"%s\", not \"%s\"",
+					   profile_unit_of((int)field), unit);
+	owner->field = (int)field;
 	owner->to_mul = mul;
 	owner->to_add = add;
 	return 0;
@@ -645,7 +699,7 @@ static int sort_signals(struct profile_build *build)
 	struct profile *profile = build->profile;
 	struct profile_signal *signals = NULL;
 	uint16_t *owners = NULL;
-	uint8_t *files = NULL;
+	struct origin *origins = NULL;
 	size_t n = 0;
 	int r = -ENOMEM;
 
@@ -653,8 +707,8 @@ static int sort_signals(struct profile_build *build)
 		return 0;
 	signals = calloc(profile->signal_count, sizeof(*signals));
 	owners = calloc(profile->signal_count, sizeof(*owners));
-	files = calloc(profile->signal_count, sizeof(*files));
-	if (!signals || !owners || !files)
+	origins = calloc(profile->signal_count, sizeof(*origins));
+	if (!signals || !owners || !origins)
 		goto out;
 	for (size_t i = 0; i < profile->signal_count; i++)
 		profile->commands[profile->owners[i]].signal_count++;
@@ -669,19 +723,19 @@ static int sort_signals(struct profile_build *build)
 
 		signals[at] = profile->signals[i];
 		owners[at] = profile->owners[i];
-		files[at] = build->signal_files[i];
+		origins[at] = build->origins[i];
 	}
 	free(profile->signals);
 	free(profile->owners);
-	free(build->signal_files);
+	free(build->origins);
 	profile->signals = signals;
 	profile->owners = owners;
-	build->signal_files = files;
+	build->origins = origins;
 	return 0;
 out:
 	free(signals);
 	free(owners);
-	free(files);
+	free(origins);
 	return r;
 }
 
@@ -690,7 +744,7 @@ static void check_signals(struct profile_build *build)
 	const struct profile *profile = build->profile;
 
 	for (size_t i = 0; i < profile->signal_count; i++) {
-		build->said_file = build->signal_files[i];
+		build->said_file = build->origins[i].file;
 		(void)profile_check_signal(build, profile, &profile->commands[profile->owners[i]],
 					   &profile->signals[i]);
 	}

@@ -56,10 +56,15 @@ __attribute__((format(printf, 5, 6))) int profile_build_error(struct profile_bui
 __attribute__((format(printf, 3, 4))) void profile_build_remark(struct profile_build *build,
 								int line, const char *fmt, ...);
 
+/* How many were said so far. */
+unsigned profile_build_mistakes(const struct profile_build *build);
+
 /* Optional: the line of a key of "command" or "signal" `id`, 0 where it is not known, so that what is
- * found at the end is said with the line of its key. Used for what the present file adds. */
+ * found at the end is said with the line of its key. Used for what the present file adds. `forget`
+ * (may be NULL) is called with `arg` when the building ends. */
 typedef int profile_locate_fn(void *arg, const char *kind, const char *id, const char *key);
-void profile_build_locate(struct profile_build *build, profile_locate_fn *locate, void *arg);
+void profile_build_locate(struct profile_build *build, profile_locate_fn *locate,
+			  void (*forget)(void *arg), void *arg);
 
 /* For the head. Without a name a profile is called like its file. */
 int profile_build_name(struct profile_build *build, const char *name, int line);
@@ -75,6 +80,14 @@ int profile_build_detect(struct profile_build *build, const char *command, int l
 int profile_build_command(struct profile_build *build, const struct profile_command *command);
 /* The index of a command, -1. */
 int profile_build_command_find(const struct profile_build *build, const char *id);
+const struct profile_command *profile_build_command_at(const struct profile_build *build,
+						       int command);
+
+/* How often and when a command is sent, anew. Returns 0 or -EINVAL. */
+int profile_build_rhythm(struct profile_build *build, int command, enum profile_when when,
+			 int64_t period_us);
+/* How many signals a command has so far. */
+size_t profile_build_signals_of(const struct profile_build *build, int command);
 
 /* The answer of a command is dropped unless the condition holds. */
 int profile_build_valid_if(struct profile_build *build, int command, const char *text, int line);
@@ -101,11 +114,12 @@ int profile_build_null(struct profile_build *build, int signal, const struct pro
 /* All ones in the signal's width, which must be set. */
 int profile_build_null_ones(struct profile_build *build, int signal, int line);
 
-/* Makes a signal a canonical field, from the unit that the source uses ("" where it has none). Sets
- * field, to_mul, to_add. `section` and `key` say where `unit` stands in the file. Returns -EINVAL
+/* The unit of a signal's values, which is remembered for a field that is given later; "": none.
+ * Returns 0 or -EINVAL. */
+int profile_build_unit(struct profile_build *build, int signal, const char *unit, int line);
+/* Makes a signal a canonical field, from its unit: sets field, to_mul, to_add. Returns 0, or -EINVAL
  * where the unit does not become the field's. */
-int profile_build_field(struct profile_build *build, int signal, int field, const char *unit,
-			int line);
+int profile_build_field(struct profile_build *build, int signal, enum model_field field, int line);
 
 /* Checks everything that spans commands and signals, and ends the building, whatever it returns: 0
  * with *ret_profile, -EINVAL or -ENOMEM. `build` is gone. */
@@ -115,8 +129,8 @@ void profile_build_abandon(struct profile_build *build);
 
 /* "battery.pack_voltage_v" to its field, -1 where there is none. */
 int profile_field_find(const char *name);
-/* Does an unit have a name that is known? "" is none and known. */
-bool profile_unit_known(const char *unit);
+/* The name of a unit as a lasting string, NULL where it is not known. "" is none and known. */
+const char *profile_unit_find(const char *unit);
 /* The unit of a field, "" where it has none. */
 const char *profile_unit_of(int field);
 /* canonical = value * mul + add from `unit` to the field's own. False where that cannot be. */

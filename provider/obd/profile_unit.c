@@ -94,9 +94,11 @@ static const struct unit *find_unit(const char *name)
 	return NULL;
 }
 
-bool profile_unit_known(const char *unit)
+const char *profile_unit_find(const char *unit)
 {
-	return find_unit(unit) != NULL;
+	const struct unit *found = find_unit(unit);
+
+	return found ? found->name : NULL;
 }
 
 static bool ends_in(const char *path, size_t len, const char *end)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/protocol/elm327_adapter.h"
+#include "agent/protocol/elm327_gate.h"
 
 int suite_agent_elm327_adapter(void);
 
@@ -15,7 +16,7 @@ int suite_agent_elm327_adapter(void);
 #define GENUINE_15                                                                                 \
 	(HAS(VOLTAGE) | HAS(IGNITION) | HAS(RECEIVE_FILTER) | HAS(FILTER_RESET) |                  \
 	 HAS(AUTO_RECEIVE) | HAS(FLOW_HEADER) | HAS(FLOW_DATA) | HAS(FLOW_MODE) | HAS(PRIORITY) |  \
-	 HAS(EXTENDED))
+	 HAS(EXTENDED) | HAS(TESTER))
 #define GENUINE_23 (GENUINE_15 | HAS(LONG_HEADER) | HAS(FORGET_EVENTS))
 #define STN (GENUINE_23 | HAS(STN) | HAS(STN_FLOW) | HAS(STN_SEGMENTS))
 #define POOR_CLONE (HAS(VOLTAGE) | HAS(RECEIVE_FILTER) | HAS(AUTO_RECEIVE))
@@ -51,6 +52,13 @@ static const struct elm327_target bmw_other = {.tx = 0x6f1,
 					       .extension = 0x40,
 					       .tester = 0xf1,
 					       .flow_control = true};
+static const struct elm327_target toyota = {.tx = 0x750,
+					    .rx = 0x758,
+					    .id_bits = 11,
+					    .extension = 0x2a,
+					    .tester = 0x2a,
+					    .flow_control = true};
+static const struct elm327_target brakes = {.tx = 0x130, .rx = 0x131, .id_bits = 11};
 static const struct elm327_target meb = {.tx = 0x17fc007b,
 					 .rx = 0x17fe007b,
 					 .id_bits = 29,
@@ -95,6 +103,12 @@ static const struct switch_case switches[] = {
 	 "ATCRA640 ATCEA40 ATFCSD40300000"},
 	{"extended addressing on an STN", STN, 6, NULL, &bmw, 0,
 	 "ATSH6F1 ATCRA607 ATCEA07 ATFCSH6F1 ATFCSD07300000 ATFCSM1"},
+	{"another tester", GENUINE_15, 6, &bmw, &toyota, 0,
+	 "ATSH750 ATCRA758 ATCEA2A ATTA2A ATFCSH750 ATFCSD2A300000"},
+	{"no tester", GENUINE_15 & ~HAS(TESTER), 6, NULL, &toyota, ELM327_E_EXTENDED, NULL},
+	{"the old tester again", GENUINE_15, 6, &toyota, NULL, 0,
+	 "ATFCSM0 ATSH7DF ATCRA ATCEA ATTAF1"},
+	{"not a diagnostic request", STN, 6, NULL, &brakes, ELM327_E_ID, NULL},
 	{"extension off", GENUINE_15, 6, &bmw, NULL, 0, "ATFCSM0 ATSH7DF ATCRA ATCEA"},
 	{"extension off, others by hand", GENUINE_15, 6, &bmw, &leaf, 0,
 	 "ATSH79B ATCRA7BB ATCEA ATFCSH79B ATFCSD300000"},
@@ -142,6 +156,20 @@ static const char *joined(const struct elm327_switch *commands)
 	return text;
 }
 
+static struct elm327_reply reply; /* too much for a small target's stack */
+static struct elm327_config config;
+
+static void expect_passes(struct elm327_gate *gate, const struct elm327_switch *commands,
+			  const char *name)
+{
+	config = elm327_config_functional(6);
+	for (size_t i = 0; i < commands->count; i++) {
+		elm327_begin(&reply, commands->commands[i], &config);
+		if (!elm327_gate_passes(gate, &reply))
+			fail_msg("%s: %s does not pass", name, commands->commands[i]);
+	}
+}
+
 static void each_switch_takes_the_commands_that_it_needs_and_no_other(void **state)
 {
 	(void)state;
@@ -160,19 +188,39 @@ static void each_switch_takes_the_commands_that_it_needs_and_no_other(void **sta
 	}
 }
 
+/* What is chosen here may be sent, and then so may a request. */
+static void what_is_chosen_passes_the_gate(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+		const struct switch_case *c = &switches[i];
+		const struct elm327_capabilities can = {.has = c->has};
+		struct elm327_gate gate = {.known = true};
+		struct elm327_switch there;
+
+		if (c->want || elm327_switch_target(&can, c->protocol, NULL, c->from, &there))
+			continue;
+		expect_passes(&gate, &there, c->name);
+		assert_int_equal(elm327_switch_target(&can, c->protocol, c->from, c->to, &there),
+				 0);
+		expect_passes(&gate, &there, c->name);
+		config = elm327_target_config(c->to, c->protocol);
+		elm327_begin(&reply, "22F190", &config);
+		if (!elm327_gate_passes(&gate, &reply))
+			fail_msg("%s: then a request does not pass", c->name);
+	}
+}
+
 static void every_refusal_has_a_sentence(void **state)
 {
 	(void)state;
-	for (int error = ELM327_E_BUS; error < 0; error++)
+	for (int error = ELM327_E_ID; error < 0; error++)
 		assert_string_not_equal(elm327_target_problem(error), elm327_target_problem(1));
 }
 
-static struct elm327_reply reply; /* too much for a small target's stack */
-
 static void answer(const char *command, const char *raw)
 {
-	const struct elm327_config config = {.headers = true};
-
+	config = (struct elm327_config){.headers = true};
 	elm327_begin(&reply, command, &config);
 	for (; *raw; raw++)
 		(void)elm327_feed(&reply, (uint8_t)*raw);
@@ -280,8 +328,7 @@ static void what_probing_changed_is_undone(void **state)
 static void expect_config(const struct elm327_target *target, uint8_t protocol, uint32_t rx,
 			  uint32_t mask, uint8_t digits, uint8_t address)
 {
-	const struct elm327_config config = elm327_target_config(target, protocol);
-
+	config = elm327_target_config(target, protocol);
 	assert_true(config.headers);
 	assert_int_equal(config.rx_id, rx);
 	assert_int_equal(config.rx_mask, mask);
@@ -311,6 +358,7 @@ int suite_agent_elm327_adapter(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_switch_takes_the_commands_that_it_needs_and_no_other),
+		cmocka_unit_test(what_is_chosen_passes_the_gate),
 		cmocka_unit_test(every_refusal_has_a_sentence),
 		cmocka_unit_test(only_an_answer_says_what_an_adapter_can),
 		cmocka_unit_test(an_stn_tells_its_chip),
