@@ -6,6 +6,7 @@
 #include "agent/source/rhythm.h"
 
 #define RHYTHM_SECOND INT64_C(1000000)
+#define RHYTHM_MINUTE (60 * RHYTHM_SECOND)
 #define RHYTHM_DAY (86400 * RHYTHM_SECOND)
 #define RHYTHM_NEVER INT64_MIN
 #define RHYTHM_MINUTE_SLOTS 60

@@ -348,9 +348,8 @@ void rhythm_rest_step(struct rhythm *rhythm, enum obd_activity activity, int64_t
 		rhythm->off_us = now_us;
 	if (rhythm->low_run >= LOW_RUN && now_us - rhythm->wake_us >= PEEK_US)
 		begin_rest(rhythm, RHYTHM_REST_VOLTAGE, now_us);
-	else if (now_us >= rhythm_rest_begins(rhythm))
-		begin_rest(rhythm, RHYTHM_REST_OFF, now_us);
-	else if (rhythm->peek && activity == OBD_ACTIVITY_OFF && was_visited(rhythm))
+	else if (now_us >= rhythm_rest_begins(rhythm) ||
+		 (rhythm->peek && activity == OBD_ACTIVITY_OFF && was_visited(rhythm)))
 		begin_rest(rhythm, RHYTHM_REST_OFF, now_us);
 }
 
