@@ -597,6 +597,51 @@ static void a_secret_is_a_file_of_its_owner_alone(void **state)
 	(void)close(fd);
 }
 
+static const struct conf_key number_keys[] = {
+	{.name = "mul", .type = CONF_NUMBER, .fallback = "1.5"},
+	{.name = "share", .type = CONF_NUMBER, .fallback = "0", .min = -1, .max = 100},
+	{.name = NULL},
+};
+static const struct conf_section number_schema[] = {
+	{"x", CONF_OPTIONAL, number_keys},
+	{.kind = NULL},
+};
+
+static void decimal_numbers_are_read_within_their_range(void **state)
+{
+	static const char text[] = "\n[x]\nshare = -0.25e1\nmul=100.0001\n";
+	static const char good[] = "# first\n[x]\nshare = 99.5\n";
+	static const char *const wrong[] = {"1,5", "0x10", "nan", "1e400", "5 V", ""};
+	struct conf *conf = NULL;
+
+	(void)state;
+	assert_int_equal(conf_parse(good, strlen(good), PATH, number_schema, &conf), 0);
+	assert_float_equal(conf_number(conf_get(conf, "x"), "share"), 99.5, 0);
+	assert_float_equal(conf_number(conf_get(conf, "x"), "mul"), 1.5, 0);
+	/* A key has its line, a default that of the heading. */
+	assert_int_equal(conf_line(conf_get(conf, "x"), "share"), 3);
+	assert_int_equal(conf_line(conf_get(conf, "x"), "mul"), 2);
+	assert_int_equal(conf_line(conf_get(conf, "x"), NULL), 2);
+	conf_free(conf);
+	assert_int_equal(conf_parse("", 0, PATH, number_schema, &conf), 0);
+	assert_int_equal(conf_line(conf_get(conf, "x"), "mul"), 0);
+	conf_free(conf);
+	assert_int_equal(conf_parse(text, strlen(text), PATH, number_schema, &conf), -EINVAL);
+	assert_int_equal(conf_error_count(conf), 1);
+	assert_int_equal(conf_error_at(conf, 0)->line, 3);
+	assert_string_equal(conf_error_at(conf, 0)->expected,
+			    "a number in -1..100, not \"-0.25e1\"");
+	conf_free(conf);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char line[64];
+
+		(void)snprintf(line, sizeof(line), "[x]\nmul = %s\n", wrong[i]);
+		assert_int_equal(conf_parse(line, strlen(line), PATH, number_schema, &conf),
+				 -EINVAL);
+		conf_free(conf);
+	}
+}
+
 int suite_base_conf(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -616,6 +661,7 @@ int suite_base_conf(void)
 		cmocka_unit_test(a_relative_file_gives_absolute_paths_too),
 		cmocka_unit_test(only_the_loopback_is_this_machine),
 		cmocka_unit_test(a_secret_is_a_file_of_its_owner_alone),
+		cmocka_unit_test(decimal_numbers_are_read_within_their_range),
 		cmocka_unit_test(random_text_gives_values_or_mistakes_with_good_lines),
 	};
 
