@@ -109,32 +109,3 @@ int obd2_decode_support(uint8_t base, const uint8_t *answer, size_t len,
 		return OBD2_E_SHORT;
 	return obd2_support_add(support, base, answer + 2);
 }
-
-static bool is_vin_character(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return true;
-	return c >= 'A' && c <= 'Z' && c != 'I' && c != 'O' && c != 'Q';
-}
-
-int obd2_decode_vin(const uint8_t *answer, size_t len, char out[static OBD2_VIN_SIZE])
-{
-	if (check_echo(0x09, 0x02, answer, len))
-		return OBD2_E_ECHO;
-	if (len < 3 + 17)
-		return OBD2_E_SHORT;
-	answer += 3;
-	len -= 3;
-	for (; len > 0 && answer[0] == 0; len--)
-		answer++;
-	while (len > 0 && answer[len - 1] == 0)
-		len--;
-	if (len != 17)
-		return OBD2_E_VALUE;
-	for (size_t i = 0; i < 17; i++)
-		if (!is_vin_character(answer[i]))
-			return OBD2_E_VALUE;
-	memcpy(out, answer, 17);
-	out[17] = '\0';
-	return 0;
-}
