@@ -6,6 +6,25 @@
  * canonical sign (positive = discharging), power, an odometer that never jumps. Only what a vehicle
  * sent is set, once: a value is never repeated as if it were new.
  *
+ * Rules:
+ *	where several signals are one field, the first of the profile that said something in the last
+ *	few periods has it (three periods of its command, at least 15 s); the adapter's own voltage
+ *	comes last;
+ *	a field becomes null where the vehicle says that it does not know, and no other signal knows;
+ *	conditions see what was read in the last few periods, nothing older;
+ *	power is voltage times current where both were read within 3 s, once a current;
+ *	ignition without a condition: on where the engine turns or the vehicle moves; accessory where
+ *	neither and the 12 V system (or the 24 V one) is not being charged; on where it is being
+ *	charged, but a vehicle with a traction battery then says unknown, for it also charges its 12 V
+ *	battery while it stands; off where the bus is silent;
+ *	driving without a condition: it moves;
+ *	charging without a condition is unknown; a vehicle that charges is plugged in, and one of a
+ *	profile that knows charging is not while it moves; "stopped" needs a cable that is seen or a
+ *	charging that was seen;
+ *	derived fields are set with each answer that they rest on, and once as unknown (BOOL: null)
+ *	when what they rested on is too old;
+ *	the odometer: odometer.h.
+ *
  * Allocates once, when it is made. One thread.
  */
 #ifndef PROVIDER_OBD_READING_H
@@ -16,11 +35,14 @@
 
 #define OBD_PROVIDER "obd"
 
-/* How the vehicle stands, for those who decide what to ask next. In this order: each wakes more. */
+/* How the vehicle stands, for those who decide what to ask next. In this order: each wakes more.
+ * Where several hold: driving, charging, on, off. It rests on what was read in the last few periods;
+ * a vehicle that was not asked for two minutes is UNKNOWN, but one that was silent stays ASLEEP until
+ * it answers. */
 enum obd_activity {
-	OBD_ACTIVITY_UNKNOWN,
-	OBD_ACTIVITY_ASLEEP, /* nobody answers */
-	OBD_ACTIVITY_OFF,    /* control units answer, the ignition is off */
+	OBD_ACTIVITY_UNKNOWN, /* no evidence; units may answer */
+	OBD_ACTIVITY_ASLEEP,  /* nobody answers */
+	OBD_ACTIVITY_OFF,     /* control units answer, the ignition is off or says "accessory" */
 	OBD_ACTIVITY_CHARGING,
 	OBD_ACTIVITY_ON,
 	OBD_ACTIVITY_DRIVING,
@@ -54,11 +76,14 @@ void obd_reading_reset(struct obd_reading *reading);
 
 /* Takes the answers to command `index` of the profile at `mono_us` and sets what they say in
  * `update`. Where several units answered, the one with the smallest id that has a value gives it;
- * a BOOL field is true where any says so. Returns how many fields were set. */
+ * a BOOL field is true where any says so. Of a command that has no signals (trouble codes) only that
+ * it was answered counts. Returns how many fields were set; MODEL_E_SPACE where the update is too
+ * small (struct model_update_room never is): some are not set then. The same holds below. */
 int obd_reading_take(struct obd_reading *reading, size_t index, const struct obd_answer *answers,
 		     size_t count, int64_t mono_us, struct model_update *update);
 
-/* The vehicle's bus is silent: ignition off; sets it. Returns how many fields were set. */
+/* The vehicle's bus is silent: ignition off; sets it, and what was derived of charging as unknown.
+ * What was read counts no more. Returns how many fields were set. */
 int obd_reading_silent(struct obd_reading *reading, int64_t mono_us, struct model_update *update);
 
 /* The voltage that the adapter measures at its plug (pin 16): sets aux_battery_v, unless a control
