@@ -21,7 +21,7 @@
 #define PROFILE_REQUEST_MAX 7    /* a single frame */
 #define PROFILE_COMMANDS_MAX 512 /* a file; the largest public set has fewer than 200 */
 #define PROFILE_SIGNALS_MAX 4096 /* a file */
-#define PROFILE_FILE_MAX (1024 * 1024)
+#define PROFILE_FILE_MAX ((size_t)1024 * 1024)
 #define PROFILE_NULLS_MAX 8
 #define PROFILE_VINS_MAX 24
 

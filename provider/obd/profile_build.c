@@ -516,7 +516,7 @@ static int parse_conditions(struct profile_build *build)
 	if (build->pending_count == 0)
 		return 0;
 	build->profile->conditions = (struct profile_condition **)calloc(
-		build->pending_count, sizeof(*build->profile->conditions));
+		build->pending_count, sizeof(struct profile_condition *));
 	if (!build->profile->conditions)
 		return -ENOMEM;
 	for (size_t i = 0; i < build->pending_count && r != -ENOMEM; i++)
