@@ -98,15 +98,19 @@ int profile_build_fault(struct profile_build *build, const char *kind, const cha
 			const char *key, const char *fmt, ...)
 {
 	char section[PROFILE_ID_SIZE + 16];
+	const uint8_t file = build->said_file;
 	va_list args;
 	int at = 0;
 
 	(void)snprintf(section, sizeof(section), "%s %s", kind, id);
-	if (build->locate && build->locate_file == build->said_file)
+	if (build->locate)
 		at = build->locate(build->locate_arg, kind, id, key);
+	if (at > 0)
+		build->said_file = build->locate_file;
 	va_start(args, fmt);
 	say(build, at > 0 ? at : line, section, key, fmt, args);
 	va_end(args);
+	build->said_file = file;
 	return -EINVAL;
 }
 
@@ -402,22 +406,41 @@ size_t profile_build_signals_of(const struct profile_build *build, int command)
 
 /* ---- conditions ---- */
 
-static int add_pending(struct profile_build *build, const struct pending *pending, const char *text)
+/* The condition of that command or state, NULL where there is none yet. */
+static struct pending *find_pending(const struct profile_build *build, int command,
+				    enum profile_state state)
 {
-	struct pending *pendings = with_room(build->pendings, &build->pending_room,
-					     build->pending_count, sizeof(*pendings));
-	char *copy;
+	for (size_t i = 0; i < build->pending_count; i++) {
+		if (build->pendings[i].command == command && build->pendings[i].state == state)
+			return &build->pendings[i];
+	}
+	return NULL;
+}
 
-	if (!pendings)
-		return -ENOMEM;
-	build->pendings = pendings;
-	copy = strdup(text);
+/* Our file's word stands for what a signal set suggests. */
+static int put_pending(struct profile_build *build, const struct pending *pending, const char *text)
+{
+	struct pending *place = find_pending(build, pending->command, pending->state);
+	char *copy = strdup(text);
+	struct pending *pendings;
+
 	if (!copy)
 		return -ENOMEM;
-	build->pendings[build->pending_count] = *pending;
-	build->pendings[build->pending_count].text = copy;
-	build->pendings[build->pending_count].file = build->file;
-	build->pending_count++;
+	if (!place) {
+		pendings = with_room(build->pendings, &build->pending_room, build->pending_count,
+				     sizeof(*pendings));
+		if (!pendings) {
+			free(copy);
+			return -ENOMEM;
+		}
+		build->pendings = pendings;
+		place = &pendings[build->pending_count++];
+		place->text = NULL;
+	}
+	free(place->text);
+	*place = *pending;
+	place->text = copy;
+	place->file = build->file;
 	return 0;
 }
 
@@ -425,13 +448,7 @@ int profile_build_valid_if(struct profile_build *build, int command, const char 
 {
 	const struct pending pending = {.command = command, .state = NO_STATE, .line = line};
 
-	for (size_t i = 0; i < build->pending_count; i++) {
-		if (build->pendings[i].command == command)
-			return profile_build_fault(build, "command",
-						   build->profile->commands[command].id, line,
-						   "valid_if", "one condition a command");
-	}
-	return add_pending(build, &pending, text);
+	return put_pending(build, &pending, text);
 }
 
 static const char *state_name(enum profile_state state)
@@ -450,12 +467,7 @@ int profile_build_state(struct profile_build *build, enum profile_state state, c
 {
 	const struct pending pending = {.command = -1, .state = state, .line = line};
 
-	for (size_t i = 0; i < build->pending_count; i++) {
-		if (build->pendings[i].command < 0 && build->pendings[i].state == state)
-			return profile_build_error(build, line, "state", state_name(state),
-						   "one condition a state");
-	}
-	return add_pending(build, &pending, text);
+	return put_pending(build, &pending, text);
 }
 
 /* Where a condition looks for its signals. */
@@ -675,17 +687,18 @@ int profile_build_unit(struct profile_build *build, int signal, const char *unit
 	return 0;
 }
 
-int profile_build_field(struct profile_build *build, int signal, enum model_field field, int line)
+int profile_build_field(struct profile_build *build, int signal, int field, int line)
 {
 	struct profile_signal *owner = &build->profile->signals[signal];
 	const char *unit = build->origins[signal].unit;
-	double mul, add;
+	double mul = 1;
+	double add = 0;
 
-	if (!profile_unit_convert(unit, (int)field, &mul, &add))
+	if (field >= 0 && !profile_unit_convert(unit, field, &mul, &add))
 		return profile_build_fault(build, "signal", owner->id, line, "unit",
 					   "a unit that becomes the field's, \"%s\", not \"%s\"",
-					   profile_unit_of((int)field), unit);
-	owner->field = (int)field;
+					   profile_unit_of(field), unit);
+	owner->field = field;
 	owner->to_mul = mul;
 	owner->to_add = add;
 	return 0;

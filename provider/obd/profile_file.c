@@ -132,7 +132,7 @@ static int locate(void *arg, const char *kind, const char *id, const char *key)
 		    !conf_is_set(sect, key) && conf_is_set(sect, spellings[i][1]))
 			return conf_line(sect, spellings[i][1]);
 	}
-	return conf_line(sect, key);
+	return conf_is_set(sect, key) ? conf_line(sect, key) : 0;
 }
 
 static void forget(void *arg)
@@ -625,13 +625,12 @@ static int read_field(const struct section *in, int signal)
 
 	if (!conf_is_set(in->sect, "field"))
 		return 0;
-	if (field < 0)
+	if (field < 0 && strcmp(name, "none") != 0)
 		return FAULT(in, "field",
 			     "a canonical field (docs/canonical-model.md) such as "
 			     "battery.pack_voltage_v, not \"%.40s\"",
 			     name);
-	return profile_build_field(in->build, signal, (enum model_field)field,
-				   conf_line(in->sect, "field"));
+	return profile_build_field(in->build, signal, field, conf_line(in->sect, "field"));
 }
 
 /* What may also complete a signal of a signal set. */
@@ -668,6 +667,8 @@ static int complete_signal(const struct section *in, int signal)
 		if (conf_is_set(in->sect, fixed[i]))
 			return FAULT(in, fixed[i], "no such key: the signal set has this signal");
 	}
+	if (profile_build_signal_at(in->build, signal)->text && check_text(in) < 0)
+		return -EINVAL;
 	return read_meaning(in, signal);
 }
 

@@ -445,8 +445,13 @@ static int take_metric(struct reader *reader, const struct jr_value *object, int
 	const struct jr_value *metric = jr_get(object, "suggestedMetric");
 	const char *unit = our_unit(jr_get(fmt, "unit"));
 	double mul, add;
-	int result;
+	int result = 0;
 
+	/* A file of ours may give it a field. */
+	if (unit)
+		result = profile_build_unit(reader->build, index, unit, line_of(reader, fmt));
+	if (result)
+		return result;
 	if (is_text(metric, "isCharging") && is_flag(fmt))
 		suggest_charging(reader, object);
 	if (is_text(metric, "pluggedIn") && is_flag(fmt))
@@ -458,9 +463,6 @@ static int take_metric(struct reader *reader, const struct jr_value *object, int
 		if (!is_text(metric, metrics[i].metric) ||
 		    !profile_unit_convert(unit, (int)metrics[i].field, &mul, &add))
 			continue;
-		result = profile_build_unit(reader->build, index, unit, line_of(reader, fmt));
-		if (result)
-			return result;
 		return profile_build_field(reader->build, index, metrics[i].field,
 					   line_of(reader, metric));
 	}

@@ -59,8 +59,8 @@ __attribute__((format(printf, 3, 4))) void profile_build_remark(struct profile_b
 /* How many were said so far. */
 unsigned profile_build_mistakes(const struct profile_build *build);
 
-/* Optional: the line of a key of "command" or "signal" `id`, 0 where it is not known, so that what is
- * found at the end is said with the line of its key. Used for what the present file adds. `forget`
+/* Optional: the line of a key of "command" or "signal" `id` in the present file, 0 where it does not
+ * stand there, so that a mistake is said with the line of its key. `forget`
  * (may be NULL) is called with `arg` when the building ends. */
 typedef int profile_locate_fn(void *arg, const char *kind, const char *id, const char *key);
 void profile_build_locate(struct profile_build *build, profile_locate_fn *locate,
@@ -89,8 +89,9 @@ int profile_build_rhythm(struct profile_build *build, int command, enum profile_
 /* How many signals a command has so far. */
 size_t profile_build_signals_of(const struct profile_build *build, int command);
 
-/* The answer of a command is dropped unless the condition holds. */
+/* The answer of a command is dropped unless the condition holds. The last word counts. */
 int profile_build_valid_if(struct profile_build *build, int command, const char *text, int line);
+/* The last word counts, so that ours stands for what a signal set suggests. */
 int profile_build_state(struct profile_build *build, enum profile_state state, const char *text,
 			int line);
 
@@ -117,9 +118,9 @@ int profile_build_null_ones(struct profile_build *build, int signal, int line);
 /* The unit of a signal's values, which is remembered for a field that is given later; "": none.
  * Returns 0 or -EINVAL. */
 int profile_build_unit(struct profile_build *build, int signal, const char *unit, int line);
-/* Makes a signal a canonical field, from its unit: sets field, to_mul, to_add. Returns 0, or -EINVAL
+/* Makes a signal a canonical field (-1: none), from its unit: sets field, to_mul, to_add. Returns 0, or -EINVAL
  * where the unit does not become the field's. */
-int profile_build_field(struct profile_build *build, int signal, enum model_field field, int line);
+int profile_build_field(struct profile_build *build, int signal, int field, int line);
 
 /* Checks everything that spans commands and signals, and ends the building, whatever it returns: 0
  * with *ret_profile, -EINVAL or -ENOMEM. `build` is gone. */

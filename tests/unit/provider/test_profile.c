@@ -687,7 +687,8 @@ static void write_file(const char *name, const char *text, char *out, size_t siz
 
 static int remove_folder(void **state)
 {
-	static const char *const names[] = {"a.conf", "b.conf", ".hidden.conf", "c.txt"};
+	static const char *const names[] = {"a.conf", "b.conf", ".hidden.conf", "c.txt",
+					    "set.json"};
 	char path[PATH_MAX];
 
 	(void)state;
@@ -732,6 +733,103 @@ static void profiles_are_found_by_name_and_by_path(void **state)
 	profile_free(profile);
 	profile_free(NULL);
 	assert_true(profile_dir()[0] == '/');
+}
+
+#define SIGNAL_SET                                                                                 \
+	"{\"commands\": [{\"hdr\": \"7E4\", \"rax\": \"7EC\", \"cmd\": {\"22\": \"0101\"},\n"      \
+	" \"freq\": 5, \"signals\": [\n"                                                           \
+	"{\"id\": \"SOC\", \"suggestedMetric\": \"stateOfCharge\",\n"                              \
+	" \"fmt\": {\"bix\": 32, \"len\": 8, \"div\": 2, \"max\": 100, \"unit\": \"percent\"}},\n" \
+	"{\"id\": \"AMPS\", \"fmt\": {\"bix\": 80, \"len\": 16, \"sign\": true, \"div\": 10,\n"    \
+	" \"min\": -400, \"max\": 400, \"unit\": \"amps\"}},\n"                                    \
+	"{\"id\": \"CHG\", \"suggestedMetric\": \"isCharging\",\n"                                 \
+	" \"fmt\": {\"bix\": 75, \"len\": 1, \"max\": 1, \"unit\": \"offon\"}}]}]}\n"
+
+static int load(const char *text, struct profile **ret_profile, char **ret_errors)
+{
+	char path[PATH_MAX];
+	size_t size = 0;
+	FILE *errors = open_memstream(ret_errors, &size);
+	int r;
+
+	assert_non_null(errors);
+	write_file("set.json", SIGNAL_SET, path, sizeof(path));
+	write_file("a.conf", text, path, sizeof(path));
+	r = profile_load(path, reads, errors, ret_profile);
+	assert_int_equal(fclose(errors), 0);
+	return r;
+}
+
+static void a_file_completes_a_signal_set(void **state)
+{
+	struct profile *profile = NULL;
+	const struct profile_signal *signal;
+	char *errors = NULL;
+
+	(void)state;
+	if (load("[profile]\nname = set\nobdb = set.json\n"
+		 "[state]\ncharging = AMPS < -1\n"
+		 "[command 7E4.7EC.220101]\nperiod = 20 s\nwhen = on\nvalid_if = SOC > 0\n"
+		 "[signal AMPS]\nfield = battery.pack_current_a\nnegate = yes\ntrust = captures\n"
+		 "null = ones\n"
+		 "[signal SOC]\nfield = none\ntrust = claimed\n"
+		 "[signal CHG]\nfield = charging.plugged_in\nwords = 0:no 1:yes\ntrust = sources\n"
+		 "[command speed]\nrequest = 01 0D\nperiod = 1 s\n"
+		 "[signal speed]\ncommand = speed\nbytes = 0 1\nunit = km/h\n"
+		 "field = vehicle_state.speed_kmh\ntrust = sources\n",
+		 &profile, &errors) != 0)
+		fail_msg("%s", errors);
+	free(errors);
+	assert_string_equal(profile_name(profile), "set");
+	assert_int_equal(profile_command_count(profile), 2);
+	assert_int_equal(profile_command(profile, 0)->period_us, 20000000);
+	assert_int_equal(profile_command(profile, 0)->when, PROFILE_WHEN_ON);
+	assert_int_equal(profile_command(profile, 0)->signal_count, 3);
+	assert_true(profile_command(profile, 0)->unless_valid >= 0);
+	assert_int_equal(profile_signal(profile, 0)->field, -1);
+	signal = profile_signal(profile, 1);
+	assert_int_equal(signal->field, MODEL_FIELD_PACK_CURRENT_A);
+	assert_float_equal(signal->to_mul, -1, 0);
+	assert_int_equal(signal->null_count, 1);
+	assert_int_equal(signal->trust, PROFILE_TRUST_CAPTURES);
+	assert_float_equal(signal->min, -400, 0);
+	assert_int_equal(profile_signal(profile, 2)->word_count, 2);
+	/* The set suggests CHG = 1; ours is the last word: all signals are 1. */
+	assert_int_equal(condition_eval(profile_state_condition(profile, PROFILE_STATE_CHARGING),
+					all_are_one, NULL),
+			 TRUTH_FALSE);
+	profile_free(profile);
+}
+
+static void a_mistake_beside_a_signal_set_names_the_right_file(void **state)
+{
+	static const struct mistake cases[] = {
+		{"[profile]\nname = set\nobdb = set.json\n[signal AMPS]\nbytes = 0 1\n"
+		 "trust = claimed\n",
+		 "a.conf:5: [signal AMPS] bytes: expected no such key: the signal set has"},
+		{"[profile]\nname = set\nobdb = set.json\n[command 7E4.7EC.220101]\necu = all\n",
+		 "a.conf:5: [command 7E4.7EC.220101] ecu: expected no such key"},
+		{"[profile]\nname = set\nobdb = set.json\n[command 7E4.7EC.220101]\nperiod = 1 ms\n",
+		 "a.conf:5: [command 7E4.7EC.220101] period: expected 100ms..7d"},
+		{"[profile]\nname = set\nobdb = set.json\n[signal SOC]\nfield = vehicle_state.gear\n"
+		 "unit = \ntrust = claimed\n",
+		 "set.json:4: [signal SOC] words: expected a word for each raw value"},
+		{"[profile]\nname = set\nobdb = set.json\n[signal SOC]\nwords = 0:no 1:yes\n"
+		 "trust = claimed\n",
+		 "a.conf:5: [signal SOC] words: expected no words for a number"},
+		{"[profile]\nname = set\nobdb = a.conf\n", "expected"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct profile *profile = NULL;
+		char *errors = NULL;
+
+		assert_int_equal(load(cases[i].text, &profile, &errors), -EINVAL);
+		if (!strstr(errors, cases[i].said))
+			fail_msg("wanted: %s\nsaid: %s", cases[i].said, errors);
+		free(errors);
+	}
 }
 
 static void a_file_that_cannot_be_read_is_said(void **state)
@@ -780,6 +878,10 @@ int suite_provider_profile(void)
 		cmocka_unit_test(a_file_has_at_most_so_many_commands_and_signals),
 		cmocka_unit_test_setup_teardown(profiles_are_found_by_name_and_by_path, make_folder,
 						remove_folder),
+		cmocka_unit_test_setup_teardown(a_file_completes_a_signal_set, make_folder,
+						remove_folder),
+		cmocka_unit_test_setup_teardown(a_mistake_beside_a_signal_set_names_the_right_file,
+						make_folder, remove_folder),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_said),
 	};
 
