@@ -423,3 +423,8 @@ int64_t loop_now_us(const struct loop *loop)
 {
 	return clock_mono_us(loop->clock);
 }
+
+int64_t loop_due_us(const struct loop *loop)
+{
+	return loop->n_timers ? loop->timers[0]->due_us : INT64_MAX;
+}

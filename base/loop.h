@@ -76,5 +76,7 @@ void loop_stop(struct loop *loop);
 void loop_wake(struct loop *loop);
 
 int64_t loop_now_us(const struct loop *loop);
+/* When the next timer goes off; INT64_MAX: none is armed. A test with a fake clock goes there. */
+int64_t loop_due_us(const struct loop *loop);
 
 #endif

@@ -35,7 +35,7 @@ void rhythm_defaults(struct rhythm_config *config)
 		.bus_load_pct = 2,
 		.bit_rate = 0,
 		.wake_budget = 48,
-		.asleep_retry_us = 30 * RHYTHM_MINUTE,
+		.asleep_retry_us = 240 * RHYTHM_MINUTE,
 		.voltage_us = RHYTHM_MINUTE,
 		.sleep_below_v = 12.4,
 		.wake_above_v = 13.2,

@@ -26,9 +26,13 @@ struct rhythm_config {
 	 * but gateways queue; 2 % of 500 kbit/s are 60 frames a second, twice what an ELM327 manages. */
 	double bus_load_pct;
 	unsigned bit_rate; /* of the bus, bit/s; 0: not known, taken as 500,000 */
-	/* 48: requests a day to a vehicle that sleeps. A quarter of it is kept for looks with a sign. */
+	/* 48: requests a day to a vehicle that sleeps. A quarter of it is kept for looks with a sign;
+	 * where the plug's voltage cannot be measured the others are spread evenly over the day, one
+	 * in 40 min, else they are seldom used up. */
 	int wake_budget;
-	int64_t asleep_retry_us; /* 30 min: between two looks without a sign */
+	/* 4 h: between two looks without a sign where the voltage is measured: it tells every engine
+	 * and every converter that starts, and many vehicles are woken for ten minutes by a request. */
+	int64_t asleep_retry_us;
 	/* 60 s: between two measurements of the plug's voltage. They keep the source fresh for the
 	 * core through the night, and are how long a waking goes unnoticed. */
 	int64_t voltage_us;

@@ -6,8 +6,10 @@
 #define PEEK_US (30 * RHYTHM_SECOND)
 /* Between two looks whatever the signs say: control units take seconds to start. */
 #define LOOK_GAP_US (5 * RHYTHM_SECOND)
-/* While voltage or ignition say awake but nobody answers; doubled up to asleep_retry_us. */
+/* While voltage or ignition say awake but it is at rest: doubled from look to look. The longest is also
+ * what a sign waits for that comes when the budget is used up. */
 #define BRIGHT_WAIT_US (15 * RHYTHM_SECOND)
+#define BRIGHT_WAIT_MAX_US (30 * RHYTHM_MINUTE)
 /* A low voltage is measured again before it is believed: a starter pulls any battery down. */
 #define LOW_AGAIN_US (5 * RHYTHM_SECOND)
 #define LOW_RUN 2
@@ -188,14 +190,12 @@ static size_t blind_budget(const struct rhythm *rhythm)
 static int64_t blind_wait(const struct rhythm *rhythm, int64_t now_us)
 {
 	const size_t budget = blind_budget(rhythm);
-	int64_t wait = rhythm->config.asleep_retry_us;
 
-	if (volts_fresh(rhythm, now_us))
-		return is_low(rhythm, rhythm->volts) ? LOW_LOOK_FACTOR * wait : wait;
-	/* Looks are all there is: over the whole day. */
-	if (budget)
-		wait = at_least(wait, RHYTHM_DAY / (int64_t)budget);
-	return wait;
+	/* Where looks are all there is: evenly over the whole day. */
+	if (!volts_fresh(rhythm, now_us))
+		return RHYTHM_DAY / (budget ? (int64_t)budget : 1);
+	return rhythm->config.asleep_retry_us *
+	       (is_low(rhythm, rhythm->volts) ? LOW_LOOK_FACTOR : 1);
 }
 
 static int64_t sign_due(const struct rhythm *rhythm, int64_t base_us, int64_t wait_us)
@@ -204,7 +204,7 @@ static int64_t sign_due(const struct rhythm *rhythm, int64_t base_us, int64_t wa
 		rhythm->budget && affordable(rhythm, rhythm->budget) <= base_us + wait_us;
 
 	/* Beyond the budget a sign is believed now and then all the same. */
-	return base_us + (afford ? wait_us : at_least(wait_us, rhythm->config.asleep_retry_us));
+	return base_us + (afford ? wait_us : BRIGHT_WAIT_MAX_US);
 }
 
 int64_t rhythm_rest_look_due(const struct rhythm *rhythm, int64_t now_us)
@@ -271,8 +271,8 @@ void rhythm_looked(struct rhythm *rhythm, bool answered, unsigned frames, int64_
 		pay(rhythm, now_us);
 	if (resting && by_sign) {
 		rhythm->bright_wait_us *= 2;
-		if (rhythm->bright_wait_us > rhythm->config.asleep_retry_us)
-			rhythm->bright_wait_us = rhythm->config.asleep_retry_us;
+		if (rhythm->bright_wait_us > BRIGHT_WAIT_MAX_US)
+			rhythm->bright_wait_us = BRIGHT_WAIT_MAX_US;
 	}
 	if (answered)
 		rhythm_rest_wake(rhythm, woke, now_us);

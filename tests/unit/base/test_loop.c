@@ -70,11 +70,14 @@ static void arm(struct bench *bench, int i, int64_t after_us)
 static void timers_fire_in_the_order_of_their_time(void **state)
 {
 	struct bench *bench = *state;
+	const int64_t now_us = loop_now_us(bench->loop);
 
+	assert_true(loop_due_us(bench->loop) == INT64_MAX);
 	arm(bench, 0, 3000);
 	arm(bench, 1, 1000);
 	arm(bench, 2, 2000);
 	arm(bench, 3, 2000);
+	assert_true(loop_due_us(bench->loop) == now_us + 1000);
 	assert_int_equal(loop_run_once(bench->loop, 0), 0);
 	clock_fake_advance(&bench->clock, 999);
 	assert_int_equal(loop_run_once(bench->loop, 0), 0);
