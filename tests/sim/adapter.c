@@ -15,7 +15,8 @@
 
 #define OUT_MAX 16384
 
-void adapter_init(struct adapter *adapter, struct loop *loop, unsigned number, int64_t delay_us)
+void adapter_init(struct adapter *adapter, struct loop *loop, unsigned number,
+		  const enum vehicle_kind *kind, int64_t delay_us)
 {
 	memset(adapter, 0, sizeof(*adapter));
 	adapter->loop = loop;
@@ -23,7 +24,10 @@ void adapter_init(struct adapter *adapter, struct loop *loop, unsigned number, i
 	adapter->keeper = -1;
 	adapter->listener = -1;
 	buf_init(&adapter->out, OUT_MAX);
-	vehicle_init(&adapter->vehicle, number, loop_now_us(loop));
+	if (kind)
+		vehicle_init_kind(&adapter->vehicle, *kind, number, loop_now_us(loop));
+	else
+		vehicle_init(&adapter->vehicle, number, loop_now_us(loop));
 	snprintf(adapter->name, sizeof(adapter->name), "%s-%02u",
 		 vehicle_kind_name(adapter->vehicle.kind), number);
 	elm327_init(&adapter->elm, &adapter->vehicle, number * 7919u, delay_us);
@@ -81,6 +85,40 @@ static void on_reply_due(struct loop_timer *timer)
 	arm_reply(adapter);
 }
 
+/* A speed that POSIX names, as a number. */
+static unsigned line_speed(int fd)
+{
+	static const struct {
+		speed_t code;
+		unsigned baud;
+	} speeds[] = {{B4800, 4800},     {B9600, 9600},     {B19200, 19200},
+		      {B38400, 38400},   {B57600, 57600},   {B115200, 115200},
+		      {B230400, 230400}, {B460800, 460800}, {B500000, 500000}};
+	struct termios tio;
+
+	if (tcgetattr(fd, &tio) != 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(speeds) / sizeof(speeds[0]); i++) {
+		if (speeds[i].code == cfgetospeed(&tio))
+			return speeds[i].baud;
+	}
+	return 0;
+}
+
+/* A pty has no speed, but its other end was set to one. */
+static bool speed_differs(const struct adapter *adapter)
+{
+	return adapter->baud != 0 && adapter->keeper >= 0 &&
+	       line_speed(adapter->keeper) != adapter->baud;
+}
+
+/* At the wrong speed bits are read in the wrong places: neither side understands the other. */
+static void talk_nonsense(struct adapter *adapter, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i += 3)
+		buf_putc(&adapter->out, (char)(0xE0 ^ (bytes[i] * 7) % 0x5F));
+}
+
 static void on_line(struct loop_fd *watch, unsigned events)
 {
 	struct adapter *adapter = watch->arg;
@@ -92,6 +130,10 @@ static void on_line(struct loop_fd *watch, unsigned events)
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 		drop_line(adapter); /* a TCP client has gone */
 		return;
+	}
+	if (speed_differs(adapter)) {
+		talk_nonsense(adapter, bytes, n > 0 ? (size_t)n : 0);
+		n = 0;
 	}
 	for (ssize_t i = 0; i < n; i++)
 		elm327_feed(&adapter->elm, bytes[i], loop_now_us(adapter->loop), &adapter->out);
@@ -232,6 +274,7 @@ void adapter_unplug(struct adapter *adapter)
 int adapter_plug(struct adapter *adapter)
 {
 	enum elm327_fault fault = adapter->elm.fault;
+	enum elm327_temperament temperament = adapter->elm.temperament;
 	elm327_served_fn *served = adapter->elm.served;
 	void *served_arg = adapter->elm.served_arg;
 	int64_t delay_us = adapter->elm.delay_us;
@@ -242,6 +285,7 @@ int adapter_plug(struct adapter *adapter)
 	/* Power was gone: the chip starts from its defaults. */
 	elm327_fini(&adapter->elm);
 	elm327_init(&adapter->elm, &adapter->vehicle, adapter->elm.seed, delay_us);
+	elm327_set_temperament(&adapter->elm, temperament);
 	adapter->elm.fault = fault;
 	adapter->elm.served = served;
 	adapter->elm.served_arg = served_arg;

@@ -17,6 +17,7 @@
 struct adapter {
 	struct loop *loop;
 	char name[32];     /* "bus-01" */
+	unsigned baud;     /* a pty with another speed shows garbage; 0: any will do */
 	uint16_t port;     /* of TCP; a plug comes back to it */
 	char address[256]; /* as an agent's configuration takes it: serial:/..., tcp:host:port */
 	char link[224];    /* the pty's stable name; "" for TCP */
@@ -33,8 +34,10 @@ struct adapter {
 	uint64_t answers_served;
 };
 
-/* Makes the adapter of vehicle `number` (from 1) without a line. */
-void adapter_init(struct adapter *adapter, struct loop *loop, unsigned number, int64_t delay_us);
+/* Makes the adapter of vehicle `number` (from 1) without a line. `kind`: what vehicle it is; NULL: as
+ * vehicle_init() chooses. */
+void adapter_init(struct adapter *adapter, struct loop *loop, unsigned number,
+		  const enum vehicle_kind *kind, int64_t delay_us);
 
 /* Gives it a pty whose stable name is `link` (an existing symbolic link there is replaced), or
  * a TCP port on 127.0.0.1 (0: the kernel chooses). Return 0 or -errno. */

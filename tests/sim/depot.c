@@ -34,7 +34,7 @@ static void journal_answer(struct depot *depot, const struct adapter *adapter,
 			   const uint8_t *answer, size_t len)
 {
 	char hex[2 * ECU_ANSWER_MAX + 1] = "";
-	char line[256];
+	char line[2 * ECU_ANSWER_MAX + 128];
 	int n;
 
 	for (size_t i = 0; i < len; i++)
@@ -55,16 +55,53 @@ static void on_served(void *arg, const uint8_t *answer, size_t len)
 		journal_answer(berth->depot, &berth->adapter, answer, len);
 }
 
+/* The entry for vehicle `number` of a list "ioniq5,zoe" that begins anew at its end. */
+static int kind_of(const char *list, unsigned number, enum vehicle_kind *ret_kind)
+{
+	char name[32];
+	unsigned count = 1;
+
+	for (const char *c = list; *c != '\0'; c++)
+		count += *c == ',';
+	for (unsigned skip = (number - 1) % count; skip > 0; skip--)
+		list = strchr(list, ',') + 1;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(list, ","), list);
+	return vehicle_kind_parse(name, ret_kind);
+}
+
+static int set_vehicle(struct vehicle *vehicle, const struct depot_options *options)
+{
+	enum vehicle_activity activity;
+
+	vehicle->odometer_step_km = options->odometer_step_km;
+	if (options->activity) {
+		if (vehicle_activity_parse(options->activity, &activity) < 0)
+			return -EINVAL;
+		vehicle_set_activity(vehicle, activity);
+		/* It has been doing so for a while. */
+		vehicle_step(vehicle, vehicle->now_us + INT64_C(20000000));
+	}
+	vehicle->frozen = options->frozen;
+	return 0;
+}
+
 static int open_berth(struct depot *depot, const struct depot_options *options, unsigned number)
 {
 	struct berth *berth = &depot->berths[number - 1];
 	struct adapter *adapter = &berth->adapter;
+	enum vehicle_kind kind;
 	char path[224];
 	int n;
 
+	if (options->kinds && kind_of(options->kinds, number, &kind) < 0)
+		return -EINVAL;
 	berth->depot = depot;
-	adapter_init(adapter, depot->loop, number, options->delay_us);
-	adapter->vehicle.odometer_step_km = options->odometer_step_km;
+	adapter_init(adapter, depot->loop, number, options->kinds ? &kind : NULL,
+		     options->delay_us);
+	elm327_set_temperament(&adapter->elm, options->temperament);
+	adapter->baud = options->baud;
+	if (set_vehicle(&adapter->vehicle, options) < 0)
+		return -EINVAL;
 	adapter->elm.served = on_served;
 	adapter->elm.served_arg = berth;
 	depot->count = number;
@@ -85,8 +122,22 @@ static struct adapter *find_adapter(struct depot *depot, const char *name)
 	return NULL;
 }
 
+/* A frozen one changes to what follows from it, and stands still there. */
+static void change_activity(struct adapter *adapter, enum vehicle_activity activity)
+{
+	struct vehicle *vehicle = &adapter->vehicle;
+	bool frozen = vehicle->frozen;
+
+	vehicle->frozen = false;
+	vehicle_step(vehicle, loop_now_us(adapter->loop));
+	vehicle_set_activity(vehicle, activity);
+	vehicle_step(vehicle, vehicle->now_us + 1);
+	vehicle->frozen = frozen;
+}
+
 static int command_one(struct adapter *adapter, const char *what)
 {
+	enum vehicle_activity activity;
 	enum elm327_fault fault;
 
 	if (strcmp(what, "unplug") == 0) {
@@ -95,6 +146,14 @@ static int command_one(struct adapter *adapter, const char *what)
 	}
 	if (strcmp(what, "plug") == 0)
 		return adapter_plug(adapter);
+	if (strcmp(what, "freeze") == 0 || strcmp(what, "thaw") == 0) {
+		adapter->vehicle.frozen = what[0] == 'f';
+		return 0;
+	}
+	if (vehicle_activity_parse(what, &activity) == 0) {
+		change_activity(adapter, activity);
+		return 0;
+	}
 	if (elm327_fault_parse(what, &fault) != 0)
 		return -EINVAL;
 	adapter->elm.fault = fault;
@@ -103,9 +162,14 @@ static int command_one(struct adapter *adapter, const char *what)
 
 static void say_usage(char *reply, size_t size)
 {
-	size_t used = (size_t)snprintf(reply, size,
-				       "error: expected VEHICLE|all and one of unplug, plug");
+	size_t used =
+		(size_t)snprintf(reply, size,
+				 "error: expected VEHICLE and truth, or VEHICLE|all and one of "
+				 "freeze, thaw, unplug, plug");
 
+	for (unsigned i = 0; i < VEHICLE_ACTIVITY_COUNT && used < size; i++)
+		used += (size_t)snprintf(reply + used, size - used, ", %s",
+					 vehicle_activity_name((enum vehicle_activity)i));
 	for (unsigned i = 0; i < ELM327_FAULT_COUNT && used < size; i++)
 		used += (size_t)snprintf(reply + used, size - used, ", %s",
 					 elm327_fault_name((enum elm327_fault)i));
@@ -128,6 +192,11 @@ void depot_command(struct depot *depot, char *command, char *reply, size_t reply
 		snprintf(reply, reply_size, "error: no vehicle %.32s in this depot", name);
 		return;
 	}
+	if (only && strcmp(what, "truth") == 0) {
+		vehicle_step(&only->vehicle, loop_now_us(depot->loop));
+		vehicle_print_truth(&only->vehicle, reply, reply_size);
+		return;
+	}
 	for (unsigned i = 0; i < depot->count && rc == 0; i++) {
 		struct adapter *adapter = &depot->berths[i].adapter;
 
@@ -148,7 +217,7 @@ static void on_control(struct loop_fd *watch, unsigned events)
 	struct sockaddr_un from = {0};
 	socklen_t from_len = sizeof(from);
 	char command[128];
-	char reply[256];
+	char reply[DEPOT_REPLY_MAX];
 	ssize_t n;
 
 	(void)events;
@@ -248,15 +317,17 @@ void depot_print(const struct depot *depot, bool json, bool agent_conf)
 	for (unsigned i = 0; i < depot->count; i++) {
 		const struct adapter *adapter = &depot->berths[i].adapter;
 		const char *kind = vehicle_kind_name(adapter->vehicle.kind);
+		const char *profile = vehicle_kind_profile(adapter->vehicle.kind);
 
 		if (agent_conf)
 			print_agent_section(adapter);
 		else if (json)
-			printf("{\"vehicle\":\"%s\",\"vin\":\"%s\",\"kind\":\"%s\",\"device\":\"%s\"}\n",
-			       adapter->name, adapter->vehicle.vin, kind, adapter->address);
-		else
-			printf("%-10s %s %-6s %s\n", adapter->name, adapter->vehicle.vin, kind,
+			printf("{\"vehicle\":\"%s\",\"vin\":\"%s\",\"kind\":\"%s\",\"profile\":\"%s\",\"device\":\"%s\"}\n",
+			       adapter->name, adapter->vehicle.vin, kind, profile,
 			       adapter->address);
+		else
+			printf("%-10s %s %-7s %-16s %s\n", adapter->name, adapter->vehicle.vin,
+			       kind, profile, adapter->address);
 	}
 	fflush(stdout);
 }
@@ -266,7 +337,7 @@ int depot_send(const char *control, const char *vehicle, const char *what)
 	struct sockaddr_un from = {.sun_family = AF_UNIX};
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	struct timeval patience = {.tv_sec = 5};
-	char text[256];
+	char text[DEPOT_REPLY_MAX];
 	ssize_t n = -1;
 	int fd;
 
@@ -292,5 +363,5 @@ int depot_send(const char *control, const char *vehicle, const char *what)
 		return 1;
 	text[n] = '\0';
 	puts(text);
-	return strncmp(text, "ok", 2) == 0 ? 0 : 1;
+	return strncmp(text, "error", 5) != 0 ? 0 : 1;
 }

@@ -1,4 +1,5 @@
-/* A depot: many adapters, a journal of what was served, and a control socket for faults. */
+/* A depot: many adapters, a journal of what was served, and a control socket for faults, and for
+ * telling vehicles what to do and asking what is true. */
 #ifndef SIM_DEPOT_H
 #define SIM_DEPOT_H
 
@@ -7,9 +8,16 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "tests/sim/elm327.h"
+#include "tests/sim/vehicle.h"
 
 struct depot_options {
-	unsigned vehicles;       /* 1..1000 */
+	unsigned vehicles; /* 1..1000 */
+	const char *kinds; /* "ioniq5,zoe": taken in turn; NULL: bus, van, car, truck */
+	enum elm327_temperament temperament;
+	unsigned baud;           /* the ptys' speed; 0: any will do */
+	const char *activity;    /* what all do, for good; NULL: each its own day */
+	bool frozen;             /* nothing changes */
 	const char *dir;         /* where the ptys' stable names go */
 	const char *control;     /* unix socket for faults; NULL: none */
 	const char *journal;     /* file, a line of JSON for each answer served; NULL: none */
@@ -24,11 +32,14 @@ struct depot;
 int depot_create(struct loop *loop, const struct depot_options *options, struct depot **ret_depot);
 void depot_destroy(struct depot *depot);
 
-/* Prints one line a vehicle: name, VIN, kind, address; as JSON lines with `json`, as sections of an
+/* Prints one line a vehicle: name, VIN, kind, the profile that reads it, address; as JSON lines with `json`, as sections of an
  * agent's configuration with `agent_conf`. */
 void depot_print(const struct depot *depot, bool json, bool agent_conf);
 
-/* Carries out "VEHICLE|all unplug|plug|FAULT"; an answer for a person goes to `reply`. */
+#define DEPOT_REPLY_MAX 4096
+
+/* Carries out "VEHICLE|all unplug|plug|FAULT|ACTIVITY|freeze|thaw" or "VEHICLE truth"; the answer goes
+ * to `reply`. */
 void depot_command(struct depot *depot, char *command, char *reply, size_t reply_size);
 
 /* Sends a command to a running depot's socket and prints its answer. Exit code. */

@@ -15,17 +15,34 @@
 enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static const char usage[] =
-	"usage: freshet-sim depot   --vehicles N --dir DIR [--control SOCKET] [--journal FILE]\n"
-	"                           [--delay-ms N] [--odometer-step KM] [--tcp] [--json|--agent-conf]\n"
-	"       freshet-sim elm327  --dir DIR | --tcp    one adapter with a bus behind it\n"
+	"usage: freshet-sim depot   --vehicles N --dir DIR [OPTIONS] [--json|--agent-conf]\n"
+	"       freshet-sim elm327  --dir DIR | --tcp  [--vehicle NAME] [OPTIONS]\n"
+	"       freshet-sim tell    --control SOCKET VEHICLE|all WHAT\n"
 	"       freshet-sim fault   --control SOCKET VEHICLE|all WHAT\n"
 	"\n"
-	"depot    plays N vehicles (buses, vans, cars, trucks), each with an ELM327 adapter on a pty\n"
-	"         named DIR/VEHICLE (or on a TCP port), and prints where they are, one a line;\n"
+	"depot    plays N vehicles, each with an ELM327 adapter on a pty named DIR/VEHICLE (or on a\n"
+	"         TCP port), and prints where they are and which profile reads them, one a line;\n"
 	"         --agent-conf prints the sections of an agent's configuration instead.\n"
-	"         --journal keeps a line of JSON for each answer served.\n"
-	"         --odometer-step makes each reading of an odometer further by KM (tests tell\n"
-	"         answers apart by it).\n"
+	"elm327   one adapter with a vehicle behind it.\n"
+	"\n"
+	"         --vehicle NAME[,NAME...]  which vehicles, in turn (a depot has one of each unless\n"
+	"                 --vehicles says more): bus van car truck suv old-van ioniq5 niro leaf-24\n"
+	"                 leaf-30 leaf-40 i3 id4 zoe. Without it: bus, van, car, truck.\n"
+	"         --temperament NAME  plain; stn: an STN1110; v15: the 1.4b command set; clone: a poor\n"
+	"                 \"v2.1\" without flow control; moody: resets, drops prompts and characters;\n"
+	"                 slow: 9600 baud, 1-2 s an answer.\n"
+	"         --baud N  a pty whose other end is set to another speed gets garbage, and sends it.\n"
+	"         --activity driving|standing|parked|charging|fast-charging  all do this, for good.\n"
+	"         --freeze  nothing changes any more (see tell).\n"
+	"         --control SOCKET  where tell and fault find it.\n"
+	"         --journal FILE  keeps a line of JSON for each answer served.\n"
+	"         --delay-ms N  how long a control unit needs to answer (default 8).\n"
+	"         --odometer-step KM  each reading of an odometer is further by KM (tests tell answers\n"
+	"                 apart by it).\n"
+	"         --tcp   TCP ports instead of ptys.\n"
+	"\n"
+	"tell     WHAT is an activity (see above), freeze, thaw, or truth: what is true of the vehicle\n"
+	"         now, as JSON, in the canonical model's fields.\n"
 	"fault    WHAT is unplug, plug, silence, asleep, mute, garbage, can-error, lv-reset, slow,\n"
 	"         no-prompt, or none to end a fault.\n";
 
@@ -36,6 +53,11 @@ enum option_code {
 	OPT_JOURNAL,
 	OPT_DELAY,
 	OPT_STEP,
+	OPT_VEHICLE,
+	OPT_TEMPERAMENT,
+	OPT_BAUD,
+	OPT_ACTIVITY,
+	OPT_FREEZE,
 	OPT_TCP,
 	OPT_JSON,
 	OPT_AGENT_CONF,
@@ -49,6 +71,11 @@ static const struct option long_options[] = {
 	{"journal", required_argument, NULL, OPT_JOURNAL},
 	{"delay-ms", required_argument, NULL, OPT_DELAY},
 	{"odometer-step", required_argument, NULL, OPT_STEP},
+	{"vehicle", required_argument, NULL, OPT_VEHICLE},
+	{"temperament", required_argument, NULL, OPT_TEMPERAMENT},
+	{"baud", required_argument, NULL, OPT_BAUD},
+	{"activity", required_argument, NULL, OPT_ACTIVITY},
+	{"freeze", no_argument, NULL, OPT_FREEZE},
 	{"tcp", no_argument, NULL, OPT_TCP},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"agent-conf", no_argument, NULL, OPT_AGENT_CONF},
@@ -58,6 +85,8 @@ static const struct option long_options[] = {
 
 struct arguments {
 	struct depot_options depot;
+	unsigned kinds; /* listed with --vehicle */
+	bool counted;   /* --vehicles was given */
 	bool json;
 	bool agent_conf;
 	bool help;
@@ -90,6 +119,50 @@ static bool parse_km(const char *text, double *ret_value)
 	return true;
 }
 
+static bool parse_temperament(const char *text, enum elm327_temperament *ret)
+{
+	if (elm327_temperament_parse(text, ret) == 0)
+		return true;
+	fprintf(stderr, "freshet-sim: '%s': expected plain, stn, v15, clone, moody or slow\n",
+		text);
+	return false;
+}
+
+/* "ioniq5,zoe"; *ret_count: how many. */
+static bool parse_vehicles(const char *text, unsigned *ret_count)
+{
+	unsigned count = 0;
+
+	for (const char *name = text;; name = strchr(name, ',') + 1) {
+		enum vehicle_kind kind;
+		char one[32];
+
+		(void)snprintf(one, sizeof(one), "%.*s", (int)strcspn(name, ","), name);
+		if (vehicle_kind_parse(one, &kind) < 0) {
+			fprintf(stderr,
+				"freshet-sim: '%s': expected a vehicle; --help lists them\n", one);
+			return false;
+		}
+		count++;
+		if (!strchr(name, ','))
+			break;
+	}
+	*ret_count = count;
+	return true;
+}
+
+static bool parse_activity(const char *text)
+{
+	enum vehicle_activity activity;
+
+	if (vehicle_activity_parse(text, &activity) == 0)
+		return true;
+	fprintf(stderr,
+		"freshet-sim: '%s': expected driving, standing, parked, charging or fast-charging\n",
+		text);
+	return false;
+}
+
 static bool take_option(struct arguments *args, int code)
 {
 	long number = 0;
@@ -99,6 +172,23 @@ static bool take_option(struct arguments *args, int code)
 		if (!parse_count(optarg, 1, 1000, &number))
 			return false;
 		args->depot.vehicles = (unsigned)number;
+		args->counted = true;
+		return true;
+	case OPT_VEHICLE:
+		args->depot.kinds = optarg;
+		return parse_vehicles(optarg, &args->kinds);
+	case OPT_TEMPERAMENT:
+		return parse_temperament(optarg, &args->depot.temperament);
+	case OPT_BAUD:
+		if (!parse_count(optarg, 4800, 500000, &number))
+			return false;
+		args->depot.baud = (unsigned)number;
+		return true;
+	case OPT_ACTIVITY:
+		args->depot.activity = optarg;
+		return parse_activity(optarg);
+	case OPT_FREEZE:
+		args->depot.frozen = true;
 		return true;
 	case OPT_DELAY:
 		if (!parse_count(optarg, 0, 60000, &number))
@@ -180,10 +270,10 @@ out:
 	return code;
 }
 
-static int run_fault(const struct arguments *args, int argc, char **argv)
+static int run_tell(const struct arguments *args, int argc, char **argv)
 {
 	if (!args->depot.control || argc != 2) {
-		fprintf(stderr, "freshet-sim: expected fault --control SOCKET VEHICLE|all WHAT\n");
+		fprintf(stderr, "freshet-sim: expected --control SOCKET VEHICLE|all WHAT\n");
 		return EXIT_USAGE;
 	}
 	return depot_send(args->depot.control, argv[0], argv[1]);
@@ -210,14 +300,16 @@ int main(int argc, char **argv)
 		fputs(usage, stdout);
 		return EXIT_DONE;
 	}
+	if (!args.counted && args.kinds > 0)
+		args.depot.vehicles = args.kinds;
 	if (strcmp(command, "depot") == 0 && optind == argc)
 		return run_depot(&args);
 	if (strcmp(command, "elm327") == 0 && optind == argc) {
-		args.depot.vehicles = 1;
+		args.depot.vehicles = args.kinds > 0 ? args.kinds : 1;
 		return run_depot(&args);
 	}
-	if (strcmp(command, "fault") == 0)
-		return run_fault(&args, argc - optind, argv + optind);
+	if (strcmp(command, "fault") == 0 || strcmp(command, "tell") == 0)
+		return run_tell(&args, argc - optind, argv + optind);
 	fprintf(stderr, "%s", usage);
 	return EXIT_USAGE;
 }

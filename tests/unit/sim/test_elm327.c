@@ -69,7 +69,7 @@ static const char *ask(struct bench *bench, const char *command)
 
 static void prepare(struct bench *bench)
 {
-	static const char *const commands[] = {"ATE0", "ATL0", "ATS0", "ATH1", "ATSP6"};
+	static const char *const commands[] = {"ATE0", "ATL0", "ATS0", "ATH1", "ATSP0"};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		ask(bench, commands[i]);
@@ -164,7 +164,7 @@ static void low_voltage_resets_once_and_loses_settings(void **state)
 	bench->elm.fault = ELM327_FAULT_LV_RESET;
 	assert_non_null(strstr(ask(bench, "010D"), "LV RESET"));
 	assert_string_equal(ask(bench, "ATI"), "ATI\rELM327 v1.5\r\r>");
-	assert_false(bench->elm.headers);
+	assert_false(bench->elm.set.headers);
 }
 
 static void mute_says_nothing_at_all(void **state)
