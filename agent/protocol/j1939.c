@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/protocol/bits.h"
+
 #define PDU2 240 /* a PDU format from here on has no destination */
 
 struct j1939_id j1939_id_parse(uint32_t can_id)
@@ -89,17 +91,9 @@ static enum j1939_status judge(uint8_t bits, uint64_t raw)
 enum j1939_status j1939_raw(uint16_t start, uint8_t bits, const uint8_t *data, size_t len,
 			    uint64_t *ret_raw)
 {
-	uint64_t raw = 0;
-
-	if (bits < 1 || bits > 64 || (size_t)start + bits > len * 8)
+	if (!bits_intel(data, len, start, bits, ret_raw))
 		return J1939_SHORT;
-	for (unsigned i = 0; i < bits; i++) {
-		const unsigned at = start + i;
-
-		raw |= (uint64_t)(data[at / 8] >> at % 8 & 1) << i;
-	}
-	*ret_raw = raw;
-	return judge(bits, raw);
+	return judge(bits, *ret_raw);
 }
 
 enum j1939_status j1939_value(const struct j1939_spn *spn, const uint8_t *data, size_t len,
