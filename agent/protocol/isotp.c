@@ -53,6 +53,9 @@ struct isotp_frame isotp_frame_parse(const uint8_t *frame, size_t len, uint8_t r
 		break;
 	case 3:
 		out.type = ISOTP_FLOW_CONTROL;
+		out.sequence = frame[0] & 0x0f;
+		out.data = frame + 1;
+		out.count = (uint8_t)(len - 1);
 		break;
 	default:
 		break;

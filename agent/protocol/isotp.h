@@ -25,7 +25,7 @@ enum isotp_type {
 struct isotp_frame {
 	enum isotp_type type;
 	uint16_t length;     /* SINGLE, FIRST: bytes of the whole message */
-	uint8_t sequence;    /* CONSECUTIVE: 0..15 */
+	uint8_t sequence;    /* CONSECUTIVE: 0..15; FLOW_CONTROL: its status */
 	const uint8_t *data; /* payload bytes, into the frame that was given; padding included */
 	uint8_t count;       /* how many bytes `data` has */
 	bool full;           /* the frame had all the bytes that it can have */
