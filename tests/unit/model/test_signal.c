@@ -9,6 +9,8 @@
 
 #include "model/signal.h"
 
+int suite_model_signal(void);
+
 static const uint8_t bytes[] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0x81};
 
 static struct model_signal signal_of(uint32_t start, uint8_t bits, enum model_signal_order order,
