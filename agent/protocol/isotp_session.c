@@ -19,7 +19,7 @@ struct isotp_session_config isotp_tester_config(void)
 int64_t isotp_separation_us(uint8_t coded)
 {
 	if (coded >= 0xf1 && coded <= 0xf9)
-		return (coded - 0xf0) * 100;
+		return (coded - INT64_C(0xf0)) * 100;
 	return (coded <= 0x7f ? coded : 0x7f) * MS;
 }
 

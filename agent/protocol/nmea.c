@@ -4,7 +4,7 @@
 
 #define FIELDS_MAX 32
 #define DAY_MS INT64_C(86400000)
-#define ROLLOVER_DAYS (1024 * 7)
+#define ROLLOVER_DAYS INT64_C(7168) /* 1024 weeks */
 #define KMH_PER_KNOT 1.852
 
 double nmea_accuracy_m(const struct nmea_fix *fix)
@@ -146,12 +146,12 @@ static bool parse_position(const struct fields *fields, size_t first, struct nme
  * leap day ends a year (H. Hinnant, chrono-compatible low-level date algorithms). */
 static int64_t days_of(int year, int month, int day)
 {
-	const int y = month <= 2 ? year - 1 : year;
-	const int era = y / 400;
-	const int of_era = y - era * 400;
-	const int of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+	const int64_t y = month <= 2 ? year - 1 : year;
+	const int64_t era = y / 400;
+	const int64_t of_era = y - era * 400;
+	const int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
 
-	return (int64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
 static bool date_is_real(int year, int month, int day)

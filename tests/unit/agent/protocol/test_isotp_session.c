@@ -200,7 +200,7 @@ static void a_receiver_may_ask_to_wait_but_not_for_ever(void **state)
 	isotp_session_send(&tester, message, 20, 0);
 	isotp_session_next(&tester, 0, frame, &len);
 	for (int i = 0; i < ISOTP_WAITS_MAX; i++)
-		assert_int_equal(isotp_session_take(&tester, wait, 3, i * 900 * MS),
+		assert_int_equal(isotp_session_take(&tester, wait, 3, 900 * MS * i),
 				 ISOTP_SESSION_NOTHING);
 	assert_int_equal(isotp_session_take(&tester, wait, 3, 9000 * MS), ISOTP_SESSION_TX_REFUSED);
 }
