@@ -269,6 +269,16 @@ static void describe_units(const struct conf_key *key, const struct unit *units,
 	snprintf(out, size, "%s in %s..%s", what, min, max);
 }
 
+/* Without blanks at the end, which lists made by macros have. */
+static int words_len(const char *words)
+{
+	size_t len = strlen(words);
+
+	while (len > 0 && words[len - 1] == ' ')
+		len--;
+	return (int)len;
+}
+
 void conf_value_describe(const struct conf_key *key, char *out, size_t size)
 {
 	static const struct unit one[] = {{"", 1}, {NULL, 0}};
@@ -297,7 +307,7 @@ void conf_value_describe(const struct conf_key *key, char *out, size_t size)
 		describe_units(key, sizes, "bytes, KiB, MiB or GiB", out, size);
 		return;
 	case CONF_ENUM:
-		snprintf(out, size, "one of: %s", key->words);
+		snprintf(out, size, "one of: %.*s", words_len(key->words), key->words);
 		return;
 	case CONF_PATH:
 		snprintf(out, size, "a path");

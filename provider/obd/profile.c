@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -275,7 +276,7 @@ enum profile_outcome profile_decode(const struct profile *profile,
 	*ret_value = value;
 	if (is_null(signal, &value))
 		return PROFILE_NULL;
-	if (signal->word_count > 0 && !value.word)
+	if (!isfinite(value.number) || (signal->word_count > 0 && !value.word))
 		return PROFILE_IMPLAUSIBLE;
 	if (signal->min <= signal->max &&
 	    (value.number < signal->min || value.number > signal->max))

@@ -463,7 +463,7 @@ static int take_metric(struct reader *reader, const struct jr_value *object, int
 		if (!is_text(metric, metrics[i].metric) ||
 		    !profile_unit_convert(unit, (int)metrics[i].field, &mul, &add))
 			continue;
-		return profile_build_field(reader->build, index, metrics[i].field,
+		return profile_build_field(reader->build, index, (int)metrics[i].field,
 					   line_of(reader, metric));
 	}
 	return 0;

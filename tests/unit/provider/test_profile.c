@@ -475,7 +475,7 @@ static void each_mistake_of_a_command_is_said_with_its_line(void **state)
 		{COMMAND("request = 22 F1 90\nwhen = once\nkind = vin\n"),
 		 "command: expected a command of kind signals, not \"bms\""},
 		{COMMAND("request = 22 01 01\nperiod = 5 s\nwhen = asleep\n"),
-		 "one of: awake on driving charging once"},
+		 "one of: awake on driving charging once, not \"asleep\""},
 		{COMMAND("request = 22 01 01\nperiod = 5 s\nvalid_if = none = 1\n"),
 		 "car.conf:6: [command bms] valid_if: expected the name of a signal"},
 		{HEAD BMS "valid_if = b = 1\n[command two]\nrequest = 22 01 02\nperiod = 1 s\n"
