@@ -438,23 +438,31 @@ static void suggest_charging(struct reader *reader, const struct jr_value *objec
 		reader->charging_line = line_of(reader, object);
 }
 
-/* A unit that does not become the field's (litres in a tank) leaves a signal without a field. */
+/* The field that a metric means, -1: none of ours, or in a unit that does not become the field's
+ * (litres in a tank). */
+static int field_of(const struct jr_value *metric, const char *unit)
+{
+	double mul, add;
+
+	for (size_t i = 0; unit && i < sizeof(metrics) / sizeof(metrics[0]); i++)
+		if (is_text(metric, metrics[i].metric) &&
+		    profile_unit_convert(unit, (int)metrics[i].field, &mul, &add))
+			return (int)metrics[i].field;
+	return -1;
+}
+
 static int take_metric(struct reader *reader, const struct jr_value *object, int index)
 {
 	const struct jr_value *fmt = jr_get(object, "fmt");
 	const struct jr_value *metric = jr_get(object, "suggestedMetric");
 	const char *unit = our_unit(jr_get(fmt, "unit"));
-	double mul, add;
-	int result = 0;
+	int field = field_of(metric, unit);
+	int r = 0;
 
-	/* A file of ours may give it a field. */
-	if (unit)
-		result = profile_build_unit(reader->build, index, unit, line_of(reader, fmt));
-	if (result)
-		return result;
 	if (is_text(metric, "isCharging") && is_flag(fmt))
 		suggest_charging(reader, object);
 	if (is_text(metric, "pluggedIn") && is_flag(fmt))
+<<<<<<< HEAD
 		return profile_build_field(reader->build, index, MODEL_FIELD_PLUGGED_IN,
 					   line_of(reader, metric));
 	if (!unit || jr_get(fmt, "map"))
@@ -467,6 +475,15 @@ static int take_metric(struct reader *reader, const struct jr_value *object, int
 					   line_of(reader, metric));
 	}
 	return 0;
+=======
+		field = MODEL_FIELD_PLUGGED_IN;
+	if (unit)
+		r = profile_build_unit(reader->build, index, unit, line_of(reader, fmt));
+	if (r || field < 0 || jr_get(fmt, "map"))
+		return r;
+	return profile_build_field(reader->build, index, (enum model_field)field,
+				   line_of(reader, metric));
+>>>>>>> be87d3c (Test and fuzz the reader of OBDb signal sets; remember units of signals without a field)
 }
 
 /* ---- words ---- */
@@ -718,7 +735,7 @@ static void name_command(struct reader *reader, const struct jr_value *object)
 
 	(void)jr_string(jr_get(object, "hdr"), &header, &len);
 	(void)jr_string(jr_get(object, "rax"), &receive, &len);
-	n = snprintf(base, sizeof(base), "%.8s%s%.8s.", header ? header : "", receive ? "." : "",
+	n = snprintf(base, sizeof(base), "%.8s%s%.8s.", header ? header : "?", receive ? "." : "",
 		     receive ? receive : "");
 	for (size_t i = 0; i < command->request_len && n > 0 && (size_t)n < sizeof(base); i++)
 		n += snprintf(base + n, sizeof(base) - (size_t)n, "%02X", command->request[i]);
