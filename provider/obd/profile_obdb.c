@@ -462,28 +462,12 @@ static int take_metric(struct reader *reader, const struct jr_value *object, int
 	if (is_text(metric, "isCharging") && is_flag(fmt))
 		suggest_charging(reader, object);
 	if (is_text(metric, "pluggedIn") && is_flag(fmt))
-<<<<<<< HEAD
-		return profile_build_field(reader->build, index, MODEL_FIELD_PLUGGED_IN,
-					   line_of(reader, metric));
-	if (!unit || jr_get(fmt, "map"))
-		return 0;
-	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
-		if (!is_text(metric, metrics[i].metric) ||
-		    !profile_unit_convert(unit, (int)metrics[i].field, &mul, &add))
-			continue;
-		return profile_build_field(reader->build, index, (int)metrics[i].field,
-					   line_of(reader, metric));
-	}
-	return 0;
-=======
 		field = MODEL_FIELD_PLUGGED_IN;
 	if (unit)
 		r = profile_build_unit(reader->build, index, unit, line_of(reader, fmt));
 	if (r || field < 0 || jr_get(fmt, "map"))
 		return r;
-	return profile_build_field(reader->build, index, (enum model_field)field,
-				   line_of(reader, metric));
->>>>>>> be87d3c (Test and fuzz the reader of OBDb signal sets; remember units of signals without a field)
+	return profile_build_field(reader->build, index, field, line_of(reader, metric));
 }
 
 /* ---- words ---- */
