@@ -4,6 +4,7 @@
  * case (or withheld, where there are fewer than may be).
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,11 +39,9 @@ static int judge_messages(struct conform_run *run, const struct jr_value *row,
 	if (payload && !conform_hex_bytes(payload, want, sizeof(want), &len))
 		return conform_bad(run, jr_get(row, "last_payload"), "expected hex digits");
 	if (taking->count < count)
-		conform_withheld(run, "%lld of %lld messages", (long long)taking->count,
-				 (long long)count);
+		conform_withheld(run, "%" PRId64 " of %" PRId64 " messages", taking->count, count);
 	else if (taking->count > count)
-		conform_wrong(run, "%lld messages, expected %lld", (long long)taking->count,
-			      (long long)count);
+		conform_wrong(run, "%" PRId64 " messages, expected %" PRId64, taking->count, count);
 	else if (taking->len != len || memcmp(taking->last, want, len) != 0)
 		conform_wrong(run, "the last message is not %s", payload ? payload : "none");
 	return 0;

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,9 +158,9 @@ static void print_counts(const struct conform_options *options, const struct con
 		print_json(file, NULL);
 		return;
 	}
-	(void)printf("%s cases %lld right %lld withheld %lld wrong %lld\n", file->path,
-		     (long long)(n->right + n->withheld + n->wrong), (long long)n->right,
-		     (long long)n->withheld, (long long)n->wrong);
+	(void)printf(
+		"%s cases %" PRId64 " right %" PRId64 " withheld %" PRId64 " wrong %" PRId64 "\n",
+		file->path, n->right + n->withheld + n->wrong, n->right, n->withheld, n->wrong);
 }
 
 static bool has_cases(const struct conform_file *file)

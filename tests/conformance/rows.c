@@ -8,7 +8,9 @@
 
 /* ---- verdicts ---- */
 
-static void tell(const struct conform_run *run, const char *verdict, const char *why, va_list ap)
+__attribute__((format(printf, 3, 0))) static void tell(const struct conform_run *run,
+						       const char *verdict, const char *why,
+						       va_list ap)
 {
 	FILE *out = run->options->json ? stderr : stdout;
 
@@ -137,6 +139,8 @@ bool conform_hex_bytes(const char *text, uint8_t *out, size_t size, size_t *ret_
 
 /* ---- reading ---- */
 
+#define FIRST_CAP 4096
+
 struct reader {
 	FILE *in;
 	char *text; /* of a row or of the document */
@@ -160,7 +164,11 @@ static int open_file(const struct conform_run *run, struct reader *reader)
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return say(run, -ENAMETOOLONG);
 	reader->in = fopen(path, "rb");
-	return reader->in ? 0 : say(run, -errno);
+	if (!reader->in)
+		return say(run, -errno);
+	reader->text = calloc(1, FIRST_CAP);
+	reader->cap = FIRST_CAP;
+	return reader->text ? 0 : say(run, -ENOMEM);
 }
 
 static void close_file(struct reader *reader)
@@ -177,11 +185,11 @@ static int put(struct reader *reader, int c, size_t limit)
 	if (reader->len == limit)
 		return -EFBIG;
 	if (reader->len + 1 >= reader->cap) {
-		text = realloc(reader->text, reader->cap ? 2 * reader->cap : 4096);
+		text = realloc(reader->text, 2 * reader->cap);
 		if (!text)
 			return -ENOMEM;
 		reader->text = text;
-		reader->cap = reader->cap ? 2 * reader->cap : 4096;
+		reader->cap *= 2;
 	}
 	reader->text[reader->len++] = (char)c;
 	reader->text[reader->len] = '\0';
@@ -282,13 +290,14 @@ int conform_read(struct conform_run *run, enum conform_shape shape,
 	int err = open_file(run, &reader);
 
 	if (err)
-		return err;
+		goto out;
 	if (shape == CONFORM_ROWS) {
 		err = take_rows(run, &reader, take);
 	} else {
 		err = read_all(&reader);
 		err = err ? say(run, err) : take_text(run, &reader, take);
 	}
+out:
 	close_file(&reader);
 	return err;
 }
@@ -329,7 +338,7 @@ int conform_read_first(struct conform_run *run, enum conform_shape *ret_shape,
 
 	*ret_shape = CONFORM_BROKEN;
 	if (err)
-		return err;
+		goto out;
 	err = read_shape(&reader, ret_shape);
 	if (err)
 		err = say(run, err);
@@ -337,6 +346,7 @@ int conform_read_first(struct conform_run *run, enum conform_shape *ret_shape,
 		err = take_text(run, &reader, take);
 	if (err)
 		*ret_shape = CONFORM_BROKEN;
+out:
 	close_file(&reader);
 	return err;
 }

@@ -246,12 +246,14 @@ static const struct value_case values[] = {
 
 static size_t answer_of(const char *payload, uint8_t out[32])
 {
+	char byte[3] = "";
 	size_t len = 3;
-	unsigned byte;
 
 	memcpy(out, "\x62\x01\x01", 3);
-	for (; sscanf(payload, "%2x", &byte) == 1; payload += 2)
-		out[len++] = (uint8_t)byte;
+	for (; *payload; payload += 2) {
+		memcpy(byte, payload, 2);
+		out[len++] = (uint8_t)strtoul(byte, NULL, 16);
+	}
 	return len;
 }
 
