@@ -60,7 +60,9 @@ static void every_canonical_field_is_there_and_found_by_its_path(void **state)
 		{MODEL_VEHICLE_STATE,
 		 "software_version odometer_km speed_kmh heading_deg gear ignition locked "
 		 "sentry_mode valet_mode inside_temp_c outside_temp_c engine_rpm "
-		 "engine_coolant_temp_c fuel_level_pct aux_battery_v tyre_pressure_kpa.fl "
+		 "engine_coolant_temp_c fuel_level_pct aux_battery_v engine_load_pct "
+		 "engine_hours_h fuel_rate_lph fuel_used_l adblue_level_pct gross_weight_kg "
+		 "parking_brake brake_pressed doors_open tyre_pressure_kpa.fl "
 		 "tyre_pressure_kpa.fr tyre_pressure_kpa.rl tyre_pressure_kpa.rr "
 		 "location.latitude location.longitude location.altitude_m "
 		 "location.accuracy_m location.status "},
