@@ -34,13 +34,13 @@ static uint8_t echoed(uint8_t service)
 {
 	switch (service) {
 	case 0x01:
-	case 0x02:
 	case 0x06:
 	case 0x09:
 	case 0x19:
 	case 0x1a:
 	case 0x21:
 		return 1;
+	case 0x02: /* the PID and the number of the frozen frame */
 	case 0x22:
 		return 2;
 	default:
@@ -106,10 +106,22 @@ static bool take_header_line(struct elm327_reply *reply, const char *line, size_
 		return false;
 	for (size_t i = 0; i < digits; i++)
 		id = id << 4 | (uint32_t)elm327_hex_digit(line[i]);
-	if ((id & reply->config.rx_mask) != reply->config.rx_id)
+	if (id > (digits == 3 ? UINT32_C(0x7ff) : UINT32_C(0x1fffffff)) ||
+	    (id & reply->config.rx_mask) != reply->config.rx_id)
 		return false;
 	hex_bytes(line + digits, len - digits, data);
 	return elm327_take_frame(reply, id, data, (len - digits) / 2);
+}
+
+/* Header, data and checksum of a bus before CAN. */
+static bool take_old_line(struct elm327_reply *reply, const char *line, size_t len)
+{
+	uint8_t bytes[ELM327_LINE_MAX / 2];
+
+	if (len % 2 || len > 2 * sizeof(bytes))
+		return false;
+	hex_bytes(line, len, bytes);
+	return elm327_take_old(reply, bytes, len / 2);
 }
 
 /* "N:" and up to seven bytes: a segment of the message whose length stood alone on a line. */
@@ -138,11 +150,12 @@ static bool take_plain_line(struct elm327_reply *reply, const char *line, size_t
 {
 	uint8_t data[ISOTP_FRAME_MAX];
 
+	/* Segments are of CAN. */
 	if (len >= 2 && line[1] == ':')
-		return take_segment_line(reply, line, len);
+		return !elm327_is_old(reply) && take_segment_line(reply, line, len);
 	if (!is_hex(line, len))
 		return false;
-	if (len == 3)
+	if (len == 3 && !elm327_is_old(reply))
 		return take_length_line(reply, line);
 	if (len % 2 || len > 2 * sizeof(data))
 		return false;
@@ -237,9 +250,15 @@ static void pack_line(const struct elm327_reply *reply, char out[static ELM327_L
 static void take_data_line(struct elm327_reply *reply, const char *line)
 {
 	const size_t len = strlen(line);
-	const bool taken = reply->config.headers
-				   ? is_hex(line, len) && take_header_line(reply, line, len)
-				   : take_plain_line(reply, line, len);
+	bool taken;
+
+	if (!reply->config.headers)
+		taken = take_plain_line(reply, line, len);
+	else if (!is_hex(line, len))
+		taken = false;
+	else
+		taken = elm327_is_old(reply) ? take_old_line(reply, line, len)
+					     : take_header_line(reply, line, len);
 	if (taken)
 		reply->counts.lines++;
 	else

@@ -7,7 +7,10 @@
  * counted, never repaired:
  *	a line is whole hex, its id is one that was expected, even digits, at most 8 bytes;
  *	single frame 1..7 bytes and present; first frame whole; consecutive frames strictly in
- *	sequence and full unless last; then service + 0x40 and the PID or DID echo the request.
+ *	sequence and full unless last; then service + 0x40 and the PID or DID echo the request (of
+ *	several PIDs in a request of service 01 any: ECUs leave out what they do not have).
+ * Before CAN: the header of an answer to a tester, the length where the header has one, the checksum;
+ * messages of service 09 with a number each strictly in sequence: they become one message as on CAN.
  *
  * Portable: no I/O, no clock, no allocation. One struct a request, owned by the caller.
  */
@@ -69,7 +72,9 @@ static inline bool elm327_has_data(enum elm327_kind kind)
 
 /* How the adapter was set up, and who may answer. */
 struct elm327_config {
-	bool headers;      /* ATH1; without them ECUs cannot be told apart */
+	bool headers;     /* ATH1; without them ECUs cannot be told apart */
+	uint8_t protocol; /* from ATDPN: 1..5 have three bytes of header, data and a checksum in a line,
+			    * and number the messages of service 09; any other is CAN */
 	uint8_t id_digits; /* 3 (11 bit), 8 (29 bit), 0: either, told by the parity of the digits */
 	uint32_t rx_id;    /* an answer's id is expected where (id & rx_mask) == rx_id; */
 	uint32_t rx_mask;  /* 0 accepts any */
@@ -78,11 +83,12 @@ struct elm327_config {
 
 /* One message of one ECU. */
 struct elm327_message {
-	uint32_t id; /* 0 without headers */
+	uint32_t id; /* CAN identifier; before CAN the sender's address; 0 without headers */
 	uint16_t len;
 	uint16_t offset; /* into the reply's pool */
 	bool whole;
 	bool segmented;
+	bool piece;         /* a numbered message that was joined into another one */
 	struct isotp_rx rx; /* while it comes in */
 };
 
@@ -135,6 +141,24 @@ const uint8_t *elm327_message(const struct elm327_reply *reply, size_t index, ui
 
 /* Messages that began and did not end. */
 size_t elm327_incomplete(const struct elm327_reply *reply);
+
+/* One message of a reply, whatever it is. */
+struct elm327_part {
+	uint32_t id;
+	enum elm327_kind
+		kind; /* DATA: it answers; NEGATIVE, PENDING; DATA_BAD: it did not end, or is no
+				 * answer to the request */
+	uint8_t nrc;  /* of NEGATIVE and PENDING */
+	const uint8_t *data; /* lives with the reply; NULL where it did not end */
+	size_t len;
+};
+
+/* Every message, in order of their first frame: call with index 0, 1, ... False ends. */
+bool elm327_part(const struct elm327_reply *reply, size_t index, struct elm327_part *ret);
+
+/* What an ECU's part of the reply comes to: DATA where it answered, else NEGATIVE (*ret_nrc is set),
+ * PENDING, DATA_BAD; NO_DATA where nothing came from it. */
+enum elm327_kind elm327_ecu_kind(const struct elm327_reply *reply, uint32_t id, uint8_t *ret_nrc);
 
 /* "A6" or "6", the answer to ATDPN: protocol 0..12; *ret_auto: found by search. False where the
  * text is no protocol number. */

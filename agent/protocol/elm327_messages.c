@@ -4,7 +4,7 @@
 
 /* ---- putting messages together ---- */
 
-static uint8_t *reserve(struct elm327_reply *reply, uint32_t id, uint16_t len, bool segmented)
+uint8_t *elm327_reserve(struct elm327_reply *reply, uint32_t id, uint16_t len, bool segmented)
 {
 	struct elm327_message *message;
 
@@ -45,7 +45,7 @@ static void abandon(struct elm327_reply *reply, uint32_t id)
 
 bool elm327_take_single(struct elm327_reply *reply, uint32_t id, const uint8_t *data, uint16_t len)
 {
-	uint8_t *room = reserve(reply, id, len, false);
+	uint8_t *room = elm327_reserve(reply, id, len, false);
 
 	if (!room)
 		return false;
@@ -56,7 +56,7 @@ bool elm327_take_single(struct elm327_reply *reply, uint32_t id, const uint8_t *
 
 static bool take_first(struct elm327_reply *reply, uint32_t id, const struct isotp_frame *frame)
 {
-	uint8_t *room = reserve(reply, id, frame->length, true);
+	uint8_t *room = elm327_reserve(reply, id, frame->length, true);
 
 	if (!room)
 		return false;
@@ -107,7 +107,7 @@ bool elm327_take_frame(struct elm327_reply *reply, uint32_t id, const uint8_t *d
 bool elm327_take_length(struct elm327_reply *reply, uint16_t len)
 {
 	reply->segment_left = 0;
-	if (len < ISOTP_FRAME_MAX || !reserve(reply, 0, len, true))
+	if (len < ISOTP_FRAME_MAX || !elm327_reserve(reply, 0, len, true))
 		return false;
 	reply->segment_left = len;
 	reply->segment_next = 0;
@@ -157,9 +157,22 @@ static bool is_answer(const struct elm327_reply *reply, const struct elm327_mess
 {
 	const uint8_t *data = payload(reply, message);
 
-	return message->whole && message->len >= reply->echo_len &&
-	       data[0] == (uint8_t)(reply->request[0] + 0x40) &&
-	       memcmp(data + 1, reply->request + 1, reply->echo_len - 1U) == 0;
+	if (!message->whole || message->piece || message->len < reply->echo_len ||
+	    data[0] != (uint8_t)(reply->request[0] + 0x40))
+		return false;
+	if (reply->request[0] == 0x01 && reply->request_len > 2)
+		return memchr(reply->request + 1, data[1], reply->request_len - 1U) != NULL;
+	return memcmp(data + 1, reply->request + 1, reply->echo_len - 1U) == 0;
+}
+
+static enum elm327_kind kind_of(const struct elm327_reply *reply,
+				const struct elm327_message *message)
+{
+	if (is_answer(reply, message))
+		return ELM327_DATA;
+	if (!is_negative(reply, message))
+		return ELM327_DATA_BAD;
+	return payload(reply, message)[2] == 0x78 ? ELM327_PENDING : ELM327_NEGATIVE;
 }
 
 size_t elm327_incomplete(const struct elm327_reply *reply)
@@ -172,28 +185,30 @@ size_t elm327_incomplete(const struct elm327_reply *reply)
 	return count;
 }
 
-/* What the messages of a request come to, where no text said otherwise. */
 enum elm327_kind elm327_judge(struct elm327_reply *reply)
 {
 	size_t answers = 0;
 	size_t refusals = 0;
 
+	if (elm327_is_old(reply) && reply->request[0] == 0x09)
+		elm327_join_numbered(reply);
 	for (size_t i = 0; i < reply->message_count; i++) {
 		const struct elm327_message *message = &reply->messages[i];
 
-		if (is_answer(reply, message)) {
+		switch (kind_of(reply, message)) {
+		case ELM327_DATA:
 			answers++;
-		} else if (is_negative(reply, message)) {
-			const uint8_t nrc = payload(reply, message)[2];
-
-			if (nrc == 0x78) {
-				reply->counts.pending++;
-				continue;
-			}
-			reply->nrc = nrc;
+			break;
+		case ELM327_PENDING:
+			reply->counts.pending++;
+			break;
+		case ELM327_NEGATIVE:
+			reply->nrc = payload(reply, message)[2];
 			refusals++;
-		} else if (message->whole) {
-			reply->counts.rejected++;
+			break;
+		default:
+			reply->counts.rejected += message->whole && !message->piece;
+			break;
 		}
 	}
 	if (answers)
@@ -201,6 +216,57 @@ enum elm327_kind elm327_judge(struct elm327_reply *reply)
 	if (refusals)
 		return ELM327_NEGATIVE;
 	return reply->counts.pending ? ELM327_PENDING : ELM327_DATA_BAD;
+}
+
+bool elm327_part(const struct elm327_reply *reply, size_t index, struct elm327_part *ret)
+{
+	const struct elm327_message *message = reply->messages;
+	const struct elm327_message *end = message + reply->message_count;
+
+	while (message < end && (message->piece || index-- > 0))
+		message++;
+	if (!reply->request_len || message == end)
+		return false;
+	*ret = (struct elm327_part){.id = message->id, .kind = kind_of(reply, message)};
+	if (message->whole) {
+		ret->data = payload(reply, message);
+		ret->len = message->len;
+	}
+	if (ret->kind == ELM327_NEGATIVE || ret->kind == ELM327_PENDING)
+		ret->nrc = ret->data[2];
+	return true;
+}
+
+/* From the least to the most that an ECU can say. */
+static int weight(enum elm327_kind kind)
+{
+	switch (kind) {
+	case ELM327_DATA:
+		return 4;
+	case ELM327_NEGATIVE:
+		return 3;
+	case ELM327_PENDING:
+		return 2;
+	case ELM327_DATA_BAD:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+enum elm327_kind elm327_ecu_kind(const struct elm327_reply *reply, uint32_t id, uint8_t *ret_nrc)
+{
+	enum elm327_kind kind = ELM327_NO_DATA;
+	struct elm327_part part;
+
+	for (size_t i = 0; elm327_part(reply, i, &part); i++) {
+		if (part.id != id || weight(part.kind) < weight(kind))
+			continue;
+		kind = part.kind;
+		if (kind == ELM327_NEGATIVE)
+			*ret_nrc = part.nrc;
+	}
+	return kind;
 }
 
 const uint8_t *elm327_message(const struct elm327_reply *reply, size_t index, uint32_t *ret_id,

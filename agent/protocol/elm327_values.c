@@ -43,7 +43,7 @@ bool elm327_parse_voltage(const char *text, double *ret_volts)
 
 struct elm327_config elm327_config_functional(uint8_t protocol)
 {
-	struct elm327_config config = {.headers = true};
+	struct elm327_config config = {.headers = true, .protocol = protocol};
 
 	if (protocol == 6 || protocol == 8) {
 		config.id_digits = 3;

@@ -73,7 +73,7 @@ static void feed(const struct input *input)
 }
 
 /* Were these bytes said in one piece? */
-static void check_said(const uint8_t *data, size_t len)
+static int was_said(const uint8_t *data, size_t len)
 {
 	char text[2 * 64 + 1];
 
@@ -83,17 +83,42 @@ static void check_said(const uint8_t *data, size_t len)
 		text[2 * i + 1] = HEX[data[i] & 0x0f];
 	}
 	text[2 * len] = '\0';
-	check(strstr(said, text) != NULL);
+	return strstr(said, text) != NULL;
+}
+
+/* In pieces of that many bytes. */
+static void check_pieces(const uint8_t *data, size_t len, size_t first, size_t piece)
+{
+	for (size_t at = 0; at < len; at += first, first = piece)
+		check(was_said(data + at, first < len - at ? first : len - at));
+}
+
+static int is_old(void)
+{
+	return reply.config.protocol >= 1 && reply.config.protocol <= 5;
+}
+
+/* Before CAN the messages of service 09 have four bytes each behind a number. */
+static int is_numbered(void)
+{
+	return is_old() && reply.request[0] == 0x09 && reply.request_len > 1 &&
+	       reply.request[1] % 2 == 0;
 }
 
 /* A long message is said in pieces: the first frame has two bytes of its own, the others one. */
 static void check_origin(const uint8_t *data, size_t len)
 {
 	const size_t room = ISOTP_FRAME_MAX - (reply.config.address ? 1 : 0);
-	size_t piece = len < ISOTP_FRAME_MAX ? len : room - 2;
+	const size_t head = len > 2 && data[1] % 0x20 ? 3 : 2;
 
-	for (size_t at = 0; at < len; at += piece, piece = room - 1)
-		check_said(data + at, piece < len - at ? piece : len - at);
+	if (len < ISOTP_FRAME_MAX && was_said(data, len))
+		return;
+	if (is_numbered() && data[0] == 0x49 && len > head && (len - head) % 4 == 0)
+		check_pieces(data + head, len - head, 4, 4);
+	else if (is_old() && reply.config.headers)
+		check(was_said(data, len));
+	else
+		check_pieces(data, len, len < ISOTP_FRAME_MAX ? len : room - 2, room - 1);
 }
 
 static void check_values(const uint8_t *answer, size_t len)
@@ -108,7 +133,8 @@ static void check_values(const uint8_t *answer, size_t len)
 		if (obd2_decode((uint8_t)pid, answer, len, &value))
 			continue;
 		check(reply.request[0] == 0x01 && answer[0] == 0x41 && answer[1] == pid);
-		check(reply.request_len < 2 || reply.request[1] == pid);
+		check(reply.request_len < 2 ||
+		      memchr(reply.request + 1, (int)pid, reply.request_len - 1U));
 		check(len == 2U + info->bytes && value >= info->add);
 	}
 	for (unsigned base = 0; base < 256; base += 0x20)
@@ -130,7 +156,8 @@ static void check_answers(void)
 	while ((answer = elm327_message(&reply, count, &id, &len)) != NULL) {
 		check(reply.request_len > 0 && len >= reply.echo_len);
 		check(answer[0] == (uint8_t)(reply.request[0] + 0x40));
-		check(memcmp(answer + 1, reply.request + 1, reply.echo_len - 1U) == 0);
+		check((reply.request[0] == 0x01 && reply.request_len > 2) ||
+		      memcmp(answer + 1, reply.request + 1, reply.echo_len - 1U) == 0);
 		check(reply.config.headers ? (id & reply.config.rx_mask) == reply.config.rx_id
 					   : id == 0);
 		check_origin(answer, len);
@@ -142,6 +169,31 @@ static void check_answers(void)
 	check(!elm327_has_data(reply.kind) || count > 0);
 	check(reply.kind != ELM327_DATA || elm327_incomplete(&reply) == 0);
 	check(elm327_kind_name(reply.kind) != NULL && reply.kind != ELM327_INCOMPLETE);
+}
+
+/* Every message has one meaning, and those that answer are those that elm327_message() gives. */
+static void check_parts(void)
+{
+	struct elm327_part part;
+	size_t answers = 0;
+
+	for (size_t i = 0; elm327_part(&reply, i, &part); i++) {
+		uint8_t nrc = 0;
+		const enum elm327_kind kind = elm327_ecu_kind(&reply, part.id, &nrc);
+		const uint8_t *data;
+		uint32_t id = 0;
+		size_t len = 0;
+
+		check(i < ELM327_MESSAGES_MAX && kind != ELM327_NO_DATA);
+		if (part.kind == ELM327_NEGATIVE)
+			check(part.len >= 3 && part.data[0] == 0x7f && part.nrc != 0x78);
+		if (part.kind != ELM327_DATA)
+			continue;
+		data = elm327_message(&reply, answers++, &id, &len);
+		check(data == part.data && id == part.id && len == part.len);
+		check(kind == ELM327_DATA);
+	}
+	check(elm327_message(&reply, answers, &(uint32_t){0}, &(size_t){0}) == NULL);
 }
 
 static void check_text(void)
@@ -176,6 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	feed(&input);
 	check_answers();
+	check_parts();
 	check_text();
 	check_request();
 	return 0;

@@ -39,6 +39,8 @@ static const struct kind_case kinds[] = {
 	{"line feeds on", "ATL1", "ATL1\r\r\nOK\r\n\r\n>", ELM327_OK},
 	{"not understood", "ATXYZ", "?\r\r>", ELM327_UNSUPPORTED},
 	{"nothing but a prompt", "ATE0", "\r>", ELM327_DATA_BAD},
+	{"a clone takes STI for ATI", "STI", "ELM327 v2.1\r\r>", ELM327_OK},
+	{"banner to a setting", "ATSP6", "ELM327 v1.5\r\r>", ELM327_RESET},
 	{"no data", "0181", "NO DATA\r\r>", ELM327_NO_DATA},
 	{"no data, no space", "0181", "NODATA\r\r>", ELM327_NO_DATA},
 	{"search fails", "0100", "SEARCHING...\rUNABLE TO CONNECT\r\r>", ELM327_UNABLE_TO_CONNECT},
@@ -216,6 +218,215 @@ static void extended_addresses_stand_before_the_pci_byte(void **state)
 	assert_int_equal(reply.kind, ELM327_DATA_BAD);
 }
 
+struct old_case {
+	const char *name;
+	uint8_t protocol;
+	const char *sent;
+	const char *raw;
+	enum elm327_kind kind;
+	uint32_t id;
+	const char *message; /* the first; NULL: none */
+};
+
+static const struct old_case old_cases[] = {
+	{"J1850 PWM", 1, "010C", "416B10410C1AF83D\r\r>", ELM327_DATA, 0x10, "410C1AF8"},
+	{"J1850 VPW", 2, "010C", "48 6B 10 41 0C 1A F8 B2 \r\r>", ELM327_DATA, 0x10, "410C1AF8"},
+	{"data sheet's example", 2, "0100", "486B104100BE3EB811FA\r\r>", ELM327_DATA, 0x10,
+	 "4100BE3EB811"},
+	{"ISO 9141-2", 3, "010C", "486B10410C1AF822\r\r>", ELM327_DATA, 0x10, "410C1AF8"},
+	{"ISO 14230-4", 5, "010C", "84F110410C1AF8E4\r\r>", ELM327_DATA, 0x10, "410C1AF8"},
+	{"bus initialised", 4, "010C", "BUS INIT: OK\r84F110410C1AF8E4\r\r>", ELM327_DATA, 0x10,
+	 "410C1AF8"},
+	{"checksum", 3, "010C", "486B10410C1AF823\r\r>", ELM327_DATA_BAD, 0, NULL},
+	{"cyclic checksum", 2, "010C", "486B10410C1BF8B2\r\r>", ELM327_DATA_BAD, 0, NULL},
+	{"checksum of another bus", 2, "010C", "486B10410C1AF822\r\r>", ELM327_DATA_BAD, 0, NULL},
+	{"length in the header", 5, "010C", "85F110410C1AF8E5\r\r>", ELM327_DATA_BAD, 0, NULL},
+	{"for another tester", 5, "010C", "84F210410C1AF8E5\r\r>", ELM327_DATA_BAD, 0, NULL},
+	{"a request of somebody", 3, "0100", "686AF10100C4\r\r>", ELM327_DATA_BAD, 0, NULL},
+	{"a lost byte", 3, "010C", "486B10410CF822\r\r>", ELM327_DATA_BAD, 0, NULL},
+	{"too short", 3, "03", "486B10C3\r\r>", ELM327_DATA_BAD, 0, NULL},
+	{"refusal", 5, "0100", "83F1107F011216\r\r>", ELM327_NEGATIVE, 0, NULL},
+	{"codes", 3, "03", "486B10430133000000003A\r\r>", ELM327_DATA, 0x10, "43013300000000"},
+	{"number of messages", 3, "0901", "486B1049010512\r\r>", ELM327_DATA, 0x10, "490105"},
+	{"a bitmap", 2, "0900", "486B104900010000007F50\r\r>", ELM327_DATA, 0x10, "49000000007F"},
+	{"a VIN in five", 3, "0902",
+	 "486B104902010000005766\r486B1049020256575A5A71\r486B104902035A314A5A40\r"
+	 "486B104902045857303021\r486B1049020530303031D4\r\r>",
+	 ELM327_DATA, 0x10, "4902010000005756575A5A5A314A5A5857303030303031"},
+	{"a VIN with a gap", 3, "0902",
+	 "486B104902010000005766\r486B1049020256575A5A71\r"
+	 "486B104902045857303021\r486B1049020530303031D4\r\r>",
+	 ELM327_DATA_BAD, 0, NULL},
+	{"a VIN without its end", 3, "0902",
+	 "486B104902010000005766\r486B1049020256575A5A71\r486B104902035A314A5A40\r"
+	 "486B104902045857303021\r\r>",
+	 ELM327_DATA_BAD, 0, NULL},
+	{"a VIN with a line twice", 3, "0902",
+	 "486B104902010000005766\r486B104902010000005766\r486B1049020256575A5A71\r"
+	 "486B104902035A314A5A40\r486B104902045857303021\r486B1049020530303031D4\r\r>",
+	 ELM327_DATA_BAD, 0, NULL},
+	{"a VIN, one line garbled", 3, "0902",
+	 "486B104902010000005766\r486B1049020256575A5A70\r486B104902035A314A5A40\r"
+	 "486B104902045857303021\r486B1049020530303031D4\r\r>",
+	 ELM327_DATA_BAD, 0, NULL},
+	{"a calibration in four", 2, "0904",
+	 "486B104904014A4D422A5A\r486B1049040233363736CD\r486B1049040331353030BB\r"
+	 "486B104904040000000068\r\r>",
+	 ELM327_DATA, 0x10, "4904014A4D422A333637363135303000000000"},
+	{"a verification number", 3, "0906", "486B104906011791BC82F9\r\r>", ELM327_DATA, 0x10,
+	 "4906011791BC82"},
+};
+
+static void each_bus_before_can_has_its_own_lines(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(old_cases) / sizeof(old_cases[0]); i++) {
+		const struct old_case *c = &old_cases[i];
+		const struct elm327_config config = elm327_config_functional(c->protocol);
+
+		if (!feed(c->sent, &config, c->raw, strlen(c->raw)) || reply.kind != c->kind)
+			fail_msg("%s: got %s, want %s", c->name, elm327_kind_name(reply.kind),
+				 elm327_kind_name(c->kind));
+		if (c->message)
+			expect(0, c->id, c->message);
+		assert_null(
+			elm327_message(&reply, c->message ? 1 : 0, &(uint32_t){0}, &(size_t){0}));
+	}
+}
+
+static void numbered_messages_of_two_ecus_are_joined_apart(void **state)
+{
+	const struct elm327_config config = elm327_config_functional(3);
+	const char *raw = "486B104902010000005766\r486B114902010000005767\r486B1149020256575A5A72\r"
+			  "486B1049020256575A5A71\r486B104902035A314A5A40\r486B114902035A314A5A41\r"
+			  "486B104902045857303021\r486B114902045857303022\r486B1149020530303031D5\r"
+			  "486B1049020530303031D4\r\r>";
+	const char *lame = "486B104902010000005766\r486B114902010000005767\r"
+			   "486B1049020256575A5A71\r486B104902035A314A5A40\r"
+			   "486B104902045857303021\r486B1049020530303031D4\r\r>";
+	const char *joined = "4902010000005756575A5A5A314A5A5857303030303031";
+
+	(void)state;
+	assert_true(feed("0902", &config, raw, strlen(raw)));
+	assert_int_equal(reply.kind, ELM327_DATA);
+	expect(0, 0x10, joined);
+	expect(1, 0x11, joined);
+	/* One of them lost lines. */
+	assert_true(feed("0902", &config, lame, strlen(lame)));
+	assert_int_equal(reply.kind, ELM327_DATA_PARTIAL);
+	expect(0, 0x10, joined);
+	assert_null(elm327_message(&reply, 1, &(uint32_t){0}, &(size_t){0}));
+	assert_int_equal(elm327_ecu_kind(&reply, 0x11, &(uint8_t){0}), ELM327_DATA_BAD);
+}
+
+static void numbered_messages_without_headers_are_joined(void **state)
+{
+	const struct elm327_config config = {.headers = false, .protocol = 3};
+	const char *raw = "49 02 01 00 00 00 57 \r49 02 02 56 57 5A 5A \r49 02 03 5A 31 4A 5A \r"
+			  "49 02 04 58 57 30 30 \r49 02 05 30 30 30 31 \r\r>";
+	/* Two ECUs that cannot be told apart. */
+	const char *two =
+		"49 02 01 00 00 00 57 \r49 02 01 00 00 00 58 \r49 02 02 56 57 5A 5A \r\r>";
+
+	(void)state;
+	assert_true(feed("0902", &config, raw, strlen(raw)));
+	expect(0, 0, "4902010000005756575A5A5A314A5A5857303030303031");
+	assert_true(feed("0902", &config, two, strlen(two)));
+	assert_int_equal(reply.kind, ELM327_DATA_BAD);
+}
+
+static void several_pids_may_be_answered_in_part_and_any_order(void **state)
+{
+	const char *other_order = "7E806410D500C13FB\r\r>";
+	const char *one = "7E803410D50\r\r>";
+	const char *none = "7E803410550\r\r>";
+
+	(void)state;
+	assert_true(feed("010C0D", &with_headers, other_order, strlen(other_order)));
+	expect(0, 0x7e8, "410D500C13FB");
+	assert_true(feed("010C0D", &with_headers, one, strlen(one)));
+	expect(0, 0x7e8, "410D50");
+	assert_true(feed("010C0D", &with_headers, none, strlen(none)));
+	assert_int_equal(reply.kind, ELM327_DATA_BAD);
+}
+
+static void a_frozen_frame_is_told_by_its_number(void **state)
+{
+	const char *right = "7E805420C0013FB\r\r>";
+	const char *other = "7E805420C0113FB\r\r>";
+
+	(void)state;
+	assert_true(feed("020C00", &with_headers, right, strlen(right)));
+	expect(0, 0x7e8, "420C0013FB");
+	assert_true(feed("020C00", &with_headers, other, strlen(other)));
+	assert_int_equal(reply.kind, ELM327_DATA_BAD);
+}
+
+static void each_ecu_says_for_itself_whether_it_refused(void **state)
+{
+	const char *raw = "7E80462010155\r7E9037F2278\r7EA037F2231\r7EB037F2278\r7EB037F2278\r"
+			  "7EC103E620101EFFBE7\r7E9037F2212\r7EB0462010166\r\r>";
+	struct elm327_part part;
+	uint8_t nrc = 0;
+
+	(void)state;
+	assert_true(feed("220101", &with_headers, raw, strlen(raw)));
+	assert_int_equal(reply.kind, ELM327_DATA_PARTIAL);
+	assert_int_equal(elm327_ecu_kind(&reply, 0x7e8, &nrc), ELM327_DATA);
+	assert_int_equal(nrc, 0);
+	assert_int_equal(elm327_ecu_kind(&reply, 0x7ea, &nrc), ELM327_NEGATIVE);
+	assert_int_equal(nrc, 0x31);
+	assert_int_equal(elm327_ecu_kind(&reply, 0x7e9, &nrc), ELM327_NEGATIVE);
+	assert_int_equal(nrc, 0x12);
+	assert_int_equal(elm327_ecu_kind(&reply, 0x7eb, &nrc), ELM327_DATA);
+	assert_int_equal(elm327_ecu_kind(&reply, 0x7ec, &nrc), ELM327_DATA_BAD);
+	assert_int_equal(elm327_ecu_kind(&reply, 0x7ed, &nrc), ELM327_NO_DATA);
+	assert_int_equal(reply.counts.pending, 3);
+	assert_true(elm327_part(&reply, 1, &part));
+	assert_int_equal(part.id, 0x7e9);
+	assert_int_equal(part.kind, ELM327_PENDING);
+	assert_int_equal(part.nrc, 0x78);
+	assert_true(elm327_part(&reply, 5, &part));
+	assert_null(part.data);
+	assert_false(elm327_part(&reply, 8, &part));
+}
+
+/* What stands between lines of data, or behind them, is no data and spoils none. */
+static void text_between_data_is_not_data(void **state)
+{
+	const char *ok = "7E803410D50\rOK\r\r>";
+	const char *banner = "7E803410D50\rELM327 v1.5\r\r>";
+	const char *stopped = "7E803410D50\rSTOPPED\r\r>";
+	const char *prompt = "7E803410D50\r\r>010C\r7E804410C13FB\r\r>";
+
+	(void)state;
+	assert_true(feed("010D", &with_headers, ok, strlen(ok)));
+	assert_int_equal(reply.kind, ELM327_DATA);
+	assert_int_equal(reply.counts.rejected, 1);
+	assert_true(feed("010D", &with_headers, banner, strlen(banner)));
+	assert_int_equal(reply.kind, ELM327_RESET);
+	assert_true(feed("010D", &with_headers, stopped, strlen(stopped)));
+	assert_int_equal(reply.kind, ELM327_STOPPED);
+	/* The prompt ends it; what follows belongs to nobody. */
+	assert_false(feed("010D", &with_headers, prompt, strlen(prompt)));
+	assert_int_equal(reply.kind, ELM327_DATA);
+	expect(0, 0x7e8, "410D50");
+	assert_null(elm327_message(&reply, 1, &(uint32_t){0}, &(size_t){0}));
+}
+
+static void an_identifier_that_no_bus_has_is_rejected(void **state)
+{
+	const char *eleven = "FFF03410D50\r\r>";
+	/* A lost digit makes 29 bits of 11. */
+	const char *lost = "7E80341 0D50A\r\r>";
+
+	(void)state;
+	assert_true(feed("010D", &with_headers, eleven, strlen(eleven)));
+	assert_int_equal(reply.kind, ELM327_DATA_BAD);
+	assert_true(feed("010D", &with_headers, lost, strlen(lost)));
+	assert_int_equal(reply.kind, ELM327_DATA_BAD);
+}
+
 static void a_flood_without_a_prompt_ends_as_an_error(void **state)
 {
 	static const char line[] = "7E804410C13FB\r";
@@ -277,6 +488,14 @@ int suite_agent_elm327(void)
 		cmocka_unit_test(ids_of_29_bits_are_read_also_with_spaces),
 		cmocka_unit_test(without_headers_lines_and_numbered_segments_are_read),
 		cmocka_unit_test(extended_addresses_stand_before_the_pci_byte),
+		cmocka_unit_test(each_bus_before_can_has_its_own_lines),
+		cmocka_unit_test(numbered_messages_of_two_ecus_are_joined_apart),
+		cmocka_unit_test(numbered_messages_without_headers_are_joined),
+		cmocka_unit_test(several_pids_may_be_answered_in_part_and_any_order),
+		cmocka_unit_test(a_frozen_frame_is_told_by_its_number),
+		cmocka_unit_test(each_ecu_says_for_itself_whether_it_refused),
+		cmocka_unit_test(text_between_data_is_not_data),
+		cmocka_unit_test(an_identifier_that_no_bus_has_is_rejected),
 		cmocka_unit_test(a_flood_without_a_prompt_ends_as_an_error),
 		cmocka_unit_test(an_overlong_line_is_rejected_whole),
 		cmocka_unit_test(protocol_numbers_and_voltages_are_read_strictly),
