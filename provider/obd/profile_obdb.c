@@ -24,8 +24,8 @@
 #define ANSWER_OFFSET 8U
 #define NUMBER_BITS_MAX 64
 #define TEXT_BITS_MAX 248
-#define REQUEST_DIGITS_MAX (2U * (PROFILE_REQUEST_MAX - 1U))
-#define PLACE_MAX 32760 /* bits of PROFILE_ANSWER_MAX bytes */
+#define REQUEST_DIGITS_MAX 12 /* of what follows the service: two for each byte */
+#define PLACE_MAX 32760       /* bits of PROFILE_ANSWER_MAX bytes */
 #define FREQ_MAX_S (7.0 * 24 * 3600)
 
 struct reader {
@@ -172,6 +172,7 @@ static int take_service(void *arg, const char *key, size_t key_len, const struct
 	size_t len = 0;
 	uint32_t byte = 0;
 
+	_Static_assert(REQUEST_DIGITS_MAX == (PROFILE_REQUEST_MAX - 1) * 2, "a request's room");
 	if (key_len != 2 || !hex_number(key, 2, &byte) || !jr_string(value, &text, &len) ||
 	    len % 2 || len > REQUEST_DIGITS_MAX) {
 		request->result = FAULT(request->reader, value, "command", command->id, "cmd",

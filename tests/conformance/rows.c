@@ -155,20 +155,30 @@ static int say(const struct conform_run *run, int err)
 	return err;
 }
 
-static int open_file(const struct conform_run *run, struct reader *reader)
+static int open_text(const struct conform_run *run, struct reader *reader)
 {
 	char path[4096];
 	const int n = snprintf(path, sizeof(path), "%s/%s", run->options->folder, run->file);
 
-	*reader = (struct reader){.line = 1, .next = 1};
 	if (n < 0 || (size_t)n >= sizeof(path))
-		return say(run, -ENAMETOOLONG);
+		return -ENAMETOOLONG;
 	reader->in = fopen(path, "rb");
 	if (!reader->in)
-		return say(run, -errno);
+		return errno > 0 ? -errno : -EIO;
 	reader->text = calloc(1, FIRST_CAP);
 	reader->cap = FIRST_CAP;
-	return reader->text ? 0 : say(run, -ENOMEM);
+	return reader->text ? 0 : -ENOMEM;
+}
+
+static int open_file(const struct conform_run *run, struct reader *reader)
+{
+	int err;
+
+	*reader = (struct reader){.line = 1, .next = 1};
+	err = open_text(run, reader);
+	if (err)
+		(void)say(run, err);
+	return err;
 }
 
 static void close_file(struct reader *reader)
