@@ -149,10 +149,11 @@ void profile_free(struct profile *profile); /* NULL is accepted */
 
 /* The folder of the profiles that come with the programs. */
 const char *profile_dir(void);
-/* The path of a profile: NAME is DIR/NAME.conf, what has a '/' is a path already. Returns 0;
+/* The path of a profile: NAME is DIR/NAME.conf, or DIR/NAME.json where only that is there; what
+ * has a '/' is a path already. Returns 0;
  * -EINVAL where `name` is neither, -ENAMETOOLONG. Whether it is there is found by loading it. */
 int profile_find(const char *dir, const char *name, char *out, size_t size);
-/* Calls `each` with the path of every *.conf of a folder, in the order of their names, until it
+/* Calls `each` with the path of every *.conf and *.json of a folder, in the order of their names, until it
  * returns something else than 0, which is returned then. 0, -errno where the folder cannot be read. */
 int profile_list(const char *dir, int (*each)(void *arg, const char *path), void *arg);
 

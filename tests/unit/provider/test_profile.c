@@ -704,7 +704,7 @@ static int note_path(void *arg, const char *path)
 	char *list = arg;
 
 	strncat(list, path + strlen(folder), 100 - strlen(list));
-	return strcmp(list, "/a.conf/b.conf") == 0 ? 5 : 0;
+	return strcmp(list, "/a.conf/b.conf/set.json") == 0 ? 5 : 0;
 }
 
 static void profiles_are_found_by_name_and_by_path(void **state)
@@ -722,14 +722,18 @@ static void profiles_are_found_by_name_and_by_path(void **state)
 	assert_int_equal(profile_find("/nowhere", path, found, sizeof(found)), 0);
 	assert_string_equal(found, path);
 	assert_int_equal(profile_find(folder, "../a b", found, sizeof(found)), 0);
+	write_file("set.json", "{}", path, sizeof(path));
+	assert_int_equal(profile_find(folder, "set", found, sizeof(found)), 0);
+	assert_string_equal(found, path);
 	assert_int_equal(profile_find(folder, "..", found, sizeof(found)), -EINVAL);
 	assert_int_equal(profile_find(folder, "", found, sizeof(found)), -EINVAL);
 	assert_int_equal(profile_find(folder, "a", found, 10), -ENAMETOOLONG);
 	assert_int_equal(profile_list(folder, note_path, list), 5);
-	assert_string_equal(list, "/a.conf/b.conf");
+	assert_string_equal(list, "/a.conf/b.conf/set.json");
 	assert_int_equal(profile_list("/nowhere/at/all", note_path, list), -ENOENT);
-	assert_int_equal(profile_load(path, reads, stderr, &profile), 0);
-	assert_string_equal(profile_path(profile), path);
+	assert_int_equal(profile_find(folder, "b", found, sizeof(found)), 0);
+	assert_int_equal(profile_load(found, reads, stderr, &profile), 0);
+	assert_string_equal(profile_path(profile), found);
 	profile_free(profile);
 	profile_free(NULL);
 	assert_true(profile_dir()[0] == '/');
