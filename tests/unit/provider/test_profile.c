@@ -836,6 +836,66 @@ static void a_mistake_beside_a_signal_set_names_the_right_file(void **state)
 	}
 }
 
+/* The next block of that language in a text of Markdown, to be freed; *at moves past it. */
+static char *next_block(const char **at, const char *fence)
+{
+	const char *begin = strstr(*at, fence);
+	const char *end = begin ? strstr(begin + strlen(fence), "\n```") : NULL;
+	char *block;
+
+	if (!end)
+		return NULL;
+	begin += strlen(fence);
+	block = strndup(begin, (size_t)(end + 1 - begin));
+	assert_non_null(block);
+	*at = end;
+	return block;
+}
+
+static char *read_document(void)
+{
+	char *text = calloc(1, 65536);
+	FILE *file = fopen(FRESHET_DOCS "/profiles.md", "r");
+
+	assert_non_null(text);
+	assert_non_null(file);
+	assert_true(fread(text, 1, 65535, file) > 1000 && feof(file));
+	assert_int_equal(fclose(file), 0);
+	return text;
+}
+
+static void the_examples_of_the_documentation_load(void **state)
+{
+	char *text = read_document();
+	const char *at = text;
+	char *example = next_block(&at, "```ini\n");
+	char *set = next_block(&at, "```json\n");
+	char *completion = next_block(&at, "```ini\n");
+	struct profile *profile = NULL;
+	char path[PATH_MAX];
+
+	(void)state;
+	assert_non_null(example);
+	assert_non_null(set);
+	assert_non_null(completion);
+	profile = parse_good(example);
+	assert_int_equal(profile_command_count(profile), 5);
+	assert_int_equal(profile_signal_count(profile), 6);
+	assert_string_equal(profile_detect(profile)->id, "bms");
+	profile_free(profile);
+	write_file("set.json", set, path, sizeof(path));
+	write_file("a.conf", completion, path, sizeof(path));
+	assert_int_equal(profile_load(path, reads, stderr, &profile), 0);
+	assert_int_equal(profile_signal_count(profile), 2);
+	assert_int_equal(profile_signal(profile, 0)->field, -1);
+	assert_int_equal(profile_signal(profile, 1)->field, MODEL_FIELD_PACK_CURRENT_A);
+	profile_free(profile);
+	free(completion);
+	free(set);
+	free(example);
+	free(text);
+}
+
 static void a_file_that_cannot_be_read_is_said(void **state)
 {
 	struct profile *profile = NULL;
@@ -886,6 +946,8 @@ int suite_provider_profile(void)
 						remove_folder),
 		cmocka_unit_test_setup_teardown(a_mistake_beside_a_signal_set_names_the_right_file,
 						make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(the_examples_of_the_documentation_load, make_folder,
+						remove_folder),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_said),
 	};
 
