@@ -163,8 +163,11 @@ static int open_text(const struct conform_run *run, struct reader *reader)
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;
 	reader->in = fopen(path, "rb");
-	if (!reader->in)
-		return errno > 0 ? -errno : -EIO;
+	if (!reader->in) {
+		const int err = errno;
+
+		return err > 0 ? -err : -EIO;
+	}
 	reader->text = calloc(1, FIRST_CAP);
 	reader->cap = FIRST_CAP;
 	return reader->text ? 0 : -ENOMEM;
