@@ -163,14 +163,7 @@ static int open_text(const struct conform_run *run, struct reader *reader)
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;
 	reader->in = fopen(path, "rb");
-	if (!reader->in) {
-		const int err = errno;
-
-		return err > 0 ? -err : -EIO;
-	}
-	reader->text = calloc(1, FIRST_CAP);
-	reader->cap = FIRST_CAP;
-	return reader->text ? 0 : -ENOMEM;
+	return reader->in ? 0 : -errno;
 }
 
 static int open_file(const struct conform_run *run, struct reader *reader)
@@ -198,11 +191,13 @@ static int put(struct reader *reader, int c, size_t limit)
 	if (reader->len == limit)
 		return -EFBIG;
 	if (reader->len + 1 >= reader->cap) {
-		text = realloc(reader->text, 2 * reader->cap);
+		const size_t cap = reader->cap ? 2 * reader->cap : FIRST_CAP;
+
+		text = realloc(reader->text, cap);
 		if (!text)
 			return -ENOMEM;
 		reader->text = text;
-		reader->cap *= 2;
+		reader->cap = cap;
 	}
 	reader->text[reader->len++] = (char)c;
 	reader->text[reader->len] = '\0';
@@ -261,8 +256,12 @@ static int take_text(struct conform_run *run, const struct reader *reader,
 {
 	struct jr_error error;
 	struct jr_doc *doc = NULL;
-	int err = jr_parse(reader->text, reader->len, &doc, &error);
+	int err;
 
+	/* An empty file has none. */
+	if (!reader->text)
+		return say(run, -ENODATA);
+	err = jr_parse(reader->text, reader->len, &doc, &error);
 	if (err == -EINVAL)
 		return say_json(run, reader, &error);
 	if (err)
@@ -319,7 +318,7 @@ static bool parses(const struct reader *reader)
 {
 	struct jr_error error;
 	struct jr_doc *doc = NULL;
-	const bool good = jr_parse(reader->text, reader->len, &doc, &error) == 0;
+	const bool good = reader->text && jr_parse(reader->text, reader->len, &doc, &error) == 0;
 
 	jr_free(doc);
 	return good;
