@@ -48,11 +48,13 @@ void conform_wrong(struct conform_run *run, const char *why, ...)
 
 static int line_of(const char *text, size_t offset)
 {
+	const char *end = text + offset;
 	int line = 0;
 
-	for (size_t i = 0; i < offset; i++)
-		if (text[i] == '\n')
-			line++;
+	while ((text = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+		text++;
+		line++;
+	}
 	return line;
 }
 
