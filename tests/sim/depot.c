@@ -306,10 +306,15 @@ void depot_destroy(struct depot *depot)
 
 static void print_agent_section(const struct adapter *adapter)
 {
+	const char *profile = vehicle_kind_profile(adapter->vehicle.kind);
+
 	printf("# vehicle %s %s %s\n", adapter->name, adapter->vehicle.vin,
 	       vehicle_kind_name(adapter->vehicle.kind));
-	printf("[source %s]\nkind = obd\ndevice = %s\ndevice_id = %s-obd\nsimulated = yes\n\n",
+	printf("[source %s]\nkind = obd\ndevice = %s\ndevice_id = %s-obd\nsimulated = yes\n",
 	       adapter->name, adapter->address, adapter->name);
+	if (strcmp(profile, "generic") != 0)
+		printf("profile = %s\n", profile);
+	printf("\n");
 }
 
 void depot_print(const struct depot *depot, bool json, bool agent_conf)

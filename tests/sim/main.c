@@ -31,7 +31,8 @@ static const char usage[] =
 	"         --temperament NAME  plain; stn: an STN1110; v15: the 1.4b command set; clone: a poor\n"
 	"                 \"v2.1\" without flow control; moody: resets, drops prompts and characters;\n"
 	"                 slow: 9600 baud, 1-2 s an answer.\n"
-	"         --baud N  a pty whose other end is set to another speed gets garbage, and sends it.\n"
+	"         --baud N  a pty whose other end is set to another speed gets garbage, and sends it;\n"
+	"                 any: every speed will do (default: the temperament's own, plain any).\n"
 	"         --activity driving|standing|parked|charging|fast-charging  all do this, for good.\n"
 	"         --freeze  nothing changes any more (see tell).\n"
 	"         --control SOCKET  where tell and fault find it.\n"
@@ -87,6 +88,7 @@ struct arguments {
 	struct depot_options depot;
 	unsigned kinds; /* listed with --vehicle */
 	bool counted;   /* --vehicles was given */
+	bool baud_given;
 	bool json;
 	bool agent_conf;
 	bool help;
@@ -180,7 +182,8 @@ static bool take_option(struct arguments *args, int code)
 	case OPT_TEMPERAMENT:
 		return parse_temperament(optarg, &args->depot.temperament);
 	case OPT_BAUD:
-		if (!parse_count(optarg, 4800, 500000, &number))
+		args->baud_given = true;
+		if (strcmp(optarg, "any") != 0 && !parse_count(optarg, 4800, 500000, &number))
 			return false;
 		args->depot.baud = (unsigned)number;
 		return true;
@@ -300,6 +303,8 @@ int main(int argc, char **argv)
 		fputs(usage, stdout);
 		return EXIT_DONE;
 	}
+	if (!args.baud_given && args.depot.temperament != ELM327_TEMPER_PLAIN)
+		args.depot.baud = elm327_temperament_baud(args.depot.temperament);
 	if (!args.counted && args.kinds > 0)
 		args.depot.vehicles = args.kinds;
 	if (strcmp(command, "depot") == 0 && optind == argc)

@@ -33,14 +33,14 @@ static const struct unit_record egmp_battery[] = {
 	  {38, 4, UNIT_CHARGED_KWH, 10, 0},
 	  {42, 4, UNIT_CHARGED_KWH, 9, 0},
 	  {46, 4, UNIT_RUN_S, 1, 7000000}}},
-	{0x22, 0x0105, 45, true, 0, {{25, 2, UNIT_SOH, 10, 0}, {31, 1, UNIT_SOC, 2, 0}}},
+	{0x22, 0x0105, 43, true, 0, {{25, 2, UNIT_SOH, 10, 0}, {31, 1, UNIT_SOC, 2, 0}}},
 	{0},
 };
 
 static const struct unit_record egmp_charger[] = {
 	{0x22,
 	 0xE001,
-	 34,
+	 36,
 	 false,
 	 1,
 	 {{17, 1, UNIT_DC_ACTIVE, 8, 0},
@@ -49,13 +49,13 @@ static const struct unit_record egmp_charger[] = {
 	  {28, 2, UNIT_CHARGER_W, 0.1, 5}}},
 	{0x22,
 	 0xE003,
-	 24,
+	 60,
 	 false,
 	 0,
 	 {{7, 2, UNIT_AC_ACTIVE, 533, 0}, {13, 2, UNIT_PACK_V, 10, 0}, {15, 1, UNIT_SOC, 2, 0}}},
 	{0x22,
 	 0xE004,
-	 12,
+	 22,
 	 false,
 	 0,
 	 {{4, 1, UNIT_CHARGING, 4, 0}, {4, 1, UNIT_PLUGGED, 2, 0}, {4, 1, UNIT_IGNITION, 4, 0}}},
@@ -66,7 +66,7 @@ static const struct unit_record egmp_charger[] = {
 static const struct unit_record hyundai_climate[] = {
 	{0x22,
 	 0x0100,
-	 38,
+	 36,
 	 false,
 	 0,
 	 {{5, 1, UNIT_INSIDE, 2, 80}, {6, 1, UNIT_OUTSIDE, 2, 80}, {29, 1, UNIT_SPEED, 1, 0}}},
@@ -74,20 +74,20 @@ static const struct unit_record hyundai_climate[] = {
 };
 
 static const struct unit_record hyundai_cluster[] = {
-	{0x22, 0xB002, 15, false, 0, {{6, 3, UNIT_ODOMETER, 1, 0}}},
+	{0x22, 0xB002, 12, false, 0, {{6, 3, UNIT_ODOMETER, 1, 0}}},
 	{0},
 };
 
 /* One set to miles: zero kilometres, and the miles behind them. */
 static const struct unit_record niro_cluster[] = {
-	{0x22, 0xB002, 15, false, 0, {{9, 3, UNIT_ODOMETER, 1 / 1.609344, 0}}},
+	{0x22, 0xB002, 12, false, 0, {{9, 3, UNIT_ODOMETER, 1 / 1.609344, 0}}},
 	{0},
 };
 
 static const struct unit_record egmp_tyres[] = {
 	{0x22,
 	 0xC00B,
-	 25,
+	 33,
 	 false,
 	 0,
 	 {{4, 1, UNIT_TYRE_FL_PSI, 5, 0},
@@ -137,7 +137,7 @@ static const struct unit_record niro_battery[] = {
 	  {42, 4, UNIT_CHARGED_KWH, 9, 0},
 	  {46, 4, UNIT_RUN_S, 1, 9000000},
 	  {50, 1, UNIT_IGNITION, 4, 0}}},
-	{0x22, 0x0105, 45, true, 0, {{25, 2, UNIT_SOH, 10, 0}, {31, 1, UNIT_SOC, 2, 0}}},
+	{0x22, 0x0105, 43, true, 0, {{25, 2, UNIT_SOH, 10, 0}, {31, 1, UNIT_SOC, 2, 0}}},
 	{0},
 };
 
@@ -183,7 +183,7 @@ static const struct unit_record leaf_40_battery[] = {
 	 true,
 	 0,
 	 {{0, 2, UNIT_CELL_MIN, 1000, 0}, {2, 2, UNIT_CELL_MAX, 1000, 0}}},
-	{0x21, 0x61, 6, false, 0, {{2, 2, UNIT_SOH, 100, 0}}},
+	{0x21, 0x61, 10, false, 0, {{2, 2, UNIT_SOH, 100, 0}}},
 	{0x21,
 	 0x04,
 	 14,
@@ -220,19 +220,19 @@ static const struct unit_record i3_battery[] = {
 	 {{0, 2, UNIT_SOC, 10, 0}, {2, 2, UNIT_CONSTANT, 0, 952}, {4, 2, UNIT_CONSTANT, 0, 84}}},
 	{0x22, 0xDD68, 2, true, 0, {{0, 2, UNIT_PACK_V, 100, 0}}},
 	{0x22, 0xDD69, 4, false, 0, {{0, 4, UNIT_PACK_A, -100, 0}}},
-	{0x22, 0x6335, 6, false, 0, {{3, 1, UNIT_SOH, 1, 0}}},
+	{0x22, 0x6335, 4, false, 0, {{3, 1, UNIT_SOH, 1, 0}}},
 	{0},
 };
 
 static const struct unit_record i3_charger[] = {
-	{0x22, 0xDE00, 8, false, 0, {{3, 1, UNIT_PLUGGED, 1, 0}, {4, 1, UNIT_CHARGING, 1, 0}}},
+	{0x22, 0xDE00, 25, false, 0, {{3, 1, UNIT_PLUGGED, 1, 0}, {4, 1, UNIT_CHARGING, 1, 0}}},
 	{0},
 };
 
 static const struct unit_record i3_cluster[] = {
-	{0x22, 0xD10D, 4, false, 0, {{0, 4, UNIT_ODOMETER, 1, 0}}},
+	{0x22, 0xD10D, 8, false, 0, {{0, 4, UNIT_ODOMETER, 1, 0}}},
 	{0x22, 0xD107, 2, false, 0, {{0, 2, UNIT_SPEED, 10, 0}}},
-	{0x22, 0xD111, 2, false, 0, {{0, 2, UNIT_RANGE_KM, 10, 0}}},
+	{0x22, 0xD111, 12, false, 0, {{0, 2, UNIT_RANGE_KM, 10, 0}}},
 	{0},
 };
 
@@ -242,8 +242,8 @@ static const struct unit_record meb_battery[] = {
 	{0x22, 0x028C, 1, false, 0, {{0, 1, UNIT_BMS_SOC, 2.5, 0}}},
 	{0x22, 0x1E3B, 2, false, 0, {{0, 2, UNIT_PACK_V, 4, 0}}},
 	{0x22, 0x1E3D, 4, false, 0, {{0, 4, UNIT_PACK_A, -100, 150000}}},
-	{0x22, 0x1E0E, 3, false, 0, {{0, 2, UNIT_TEMP_MAX, 64, 0}}},
-	{0x22, 0x1E0F, 3, false, 0, {{0, 2, UNIT_TEMP_MIN, 64, 0}}},
+	{0x22, 0x1E0E, 4, false, 0, {{0, 2, UNIT_TEMP_MAX, 64, 0}}},
+	{0x22, 0x1E0F, 4, false, 0, {{0, 2, UNIT_TEMP_MIN, 64, 0}}},
 	{0x22, 0x2A0B, 1, false, 0, {{0, 1, UNIT_TEMP_MIN, 2, 80}}},
 	{0x22,
 	 0x7448,
@@ -263,7 +263,7 @@ static const struct unit_record meb_body[] = {
 static const struct unit_record meb_gateway[] = {
 	{0x22, 0x2AB6, 2, false, 0, {{0, 2, UNIT_RANGE_KM, 1, 0}}},
 	{0x22, 0x2AB2, 2, false, 0, {{0, 2, UNIT_CAPACITY_KWH, 20, 0}}},
-	{0x22, 0x2AF7, 2, false, 0, {{0, 2, UNIT_AUX_V, 1000, -4000}}},
+	{0x22, 0x2AF7, 23, false, 0, {{0, 2, UNIT_AUX_V, 1000, -4000}}},
 	{0},
 };
 
