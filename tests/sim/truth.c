@@ -32,9 +32,10 @@ static void put_state(struct text *text, const struct vehicle *vehicle)
 {
 	put(text,
 	    "\"vehicle_state\":{\"odometer_km\":%.3f,\"speed_kmh\":%.3f,\"ignition\":\"%s\","
-	    "\"aux_battery_v\":%.3f,\"outside_temp_c\":%.3f,\"inside_temp_c\":%.3f",
+	    "\"gear\":\"%s\",\"aux_battery_v\":%.3f,\"outside_temp_c\":%.3f,\"inside_temp_c\":%.3f",
 	    vehicle->odometer_km, vehicle->speed_kmh, vehicle_ignition_on(vehicle) ? "on" : "off",
-	    vehicle->aux_battery_v, vehicle->outside_c, vehicle->outside_c + 6);
+	    vehicle->activity == VEHICLE_DRIVING ? "d" : "p", vehicle->aux_battery_v,
+	    vehicle->outside_c, vehicle->outside_c + 6);
 	if (vehicle_has_engine(vehicle))
 		put(text,
 		    ",\"engine_rpm\":%.3f,\"engine_coolant_temp_c\":%.3f,\"fuel_level_pct\":%.3f",
@@ -69,9 +70,10 @@ static void put_charging(struct text *text, const struct vehicle *vehicle)
 {
 	put(text,
 	    "\"charging\":{\"plugged_in\":%s,\"charger_power_kw\":%.3f,"
-	    "\"charger_current_a\":%.3f,\"fast_charger_present\":%s},",
+	    "\"charger_current_a\":%.3f,\"charger_voltage_v\":%d,\"fast_charger_present\":%s},",
 	    boolean(vehicle_charging(vehicle)), vehicle_charger_kw(vehicle),
 	    vehicle->activity == VEHICLE_CHARGING ? 1000 * vehicle_charger_kw(vehicle) / 230 : 0,
+	    vehicle->activity == VEHICLE_CHARGING ? 230 : 0,
 	    boolean(vehicle->activity == VEHICLE_FAST_CHARGING));
 }
 

@@ -46,6 +46,7 @@ enum unit_quantity {
 	UNIT_CHARGING,
 	UNIT_PLUGGED,
 	UNIT_IGNITION,
+	UNIT_DRIVING,
 };
 
 /* raw = quantity * mul + add, in `bytes` bytes from `at`, most significant first; added to what stands

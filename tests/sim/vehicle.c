@@ -41,8 +41,12 @@ static const struct kind_facts kinds[VEHICLE_KIND_COUNT] = {
 	[VEHICLE_LEAF_24] = {false, true, 40, 21.3, 0.16, 0, 3.3, 44, 96, 14.2, "SJNFAAZE0U"},
 	[VEHICLE_LEAF_30] = {false, true, 42, 28, 0.16, 0, 6.6, 44, 96, 14.2, "1N4BZ0CP*G"},
 	[VEHICLE_LEAF_40] = {false, true, 45, 39, 0.17, 0, 6.6, 46, 96, 14.3, "1N4AZ1CP*J"},
-	[VEHICLE_I3] = {false, true, 47, 37.9, 0.15, 0, 11, 49, 96, 14.4, "WBY8P21000"},
+	[VEHICLE_I3] = {false, true, 47, 37.9, 0.15, 0, 11, 49, 96, 14.4, "WBY1Z8C5*H"},
 	[VEHICLE_ID4] = {false, true, 60, 77, 0.18, 0, 11, 135, 96, 14.6, "WVGZZZE2ZM"},
+	[VEHICLE_ZOE_40] = {false, true, 46, 41, 0.16, 0, 22, 0, 96, 14.3, "VF1AGVYB05"},
+	[VEHICLE_BOLT] = {false, true, 52, 60, 0.17, 0, 7.2, 55, 96, 14.1, "1G1FY6S0*M"},
+	[VEHICLE_MACH_E] = {false, true, 64, 88, 0.2, 0, 10.5, 150, 94, 14.6, "3FMTK3SU*M"},
+	[VEHICLE_BZ4X] = {false, true, 56, 64, 0.18, 0, 6.6, 100, 96, 14.0, "JTMABABA1P"},
 	[VEHICLE_ZOE] = {false, true, 49, 52, 0.17, 0, 22, 46, 96, 14.3, "VF1AG00016"},
 };
 

@@ -28,7 +28,11 @@
 	X(LEAF_40, "leaf-40", "nissan-leaf") /* of 51 */                                           \
 	X(I3, "i3", "bmw-i3")                                                                      \
 	X(ID4, "id4", "vw-meb")                                                                    \
-	X(ZOE, "zoe", "renault-zoe")
+	X(ZOE_40, "zoe-40", "renault-zoe-ph1")                                                     \
+	X(ZOE, "zoe", "renault-zoe-ph2")                                                           \
+	X(BOLT, "bolt", "chevrolet-bolt")                                                          \
+	X(MACH_E, "mach-e", "ford-bev")                                                            \
+	X(BZ4X, "bz4x", "toyota-bz4x")
 
 enum vehicle_kind {
 #define X(ident, name, profile) VEHICLE_##ident,
