@@ -88,7 +88,9 @@ void obd_reading_reset(struct obd_reading *reading)
 {
 	forget_values(reading);
 	odometer_reset(&reading->odometer);
-	reading->electric = false;
+	/* A profile that knows charging is one of vehicles that charge. */
+	reading->electric = profile_state_condition(reading->profile, PROFILE_STATE_CHARGING) ||
+			    profile_state_condition(reading->profile, PROFILE_STATE_PLUGGED_IN);
 	reading->silent = false;
 	reading_derive_reset(reading);
 }
@@ -146,7 +148,7 @@ struct check {
 	const struct obd_answer *answer;
 };
 
-/* The value of a signal in one answer, however implausible: that is what a check is for. */
+/* The value of a signal in one answer, whatever it means: that is what a check is for. */
 static bool value_in_answer(void *arg, size_t signal, double *ret_value)
 {
 	const struct check *check = arg;
@@ -159,6 +161,7 @@ static bool value_in_answer(void *arg, size_t signal, double *ret_value)
 	switch (profile_decode(profile, profile_signal(profile, signal), check->answer->data,
 			       check->answer->len, &value)) {
 	case PROFILE_VALUE:
+	case PROFILE_NULL:
 	case PROFILE_IMPLAUSIBLE:
 		*ret_value = value.number;
 		return true;
@@ -387,7 +390,8 @@ static int give_value(struct obd_reading *reading, const struct profile_command 
 {
 	const struct profile_signal *signal = profile_signal(reading->profile, s);
 	struct reading_slot *slot = &reading->slots[s];
-	const double number = slot->number * signal->to_mul + signal->to_add;
+	/* + 0.0: a current of -0 is none. */
+	const double number = slot->number * signal->to_mul + signal->to_add + 0.0;
 	enum model_field field;
 	int r;
 

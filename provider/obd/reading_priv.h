@@ -35,9 +35,9 @@ struct obd_reading {
 	struct odometer odometer;
 	struct reading_given given[MODEL_FIELD_COUNT];
 	bool direct[MODEL_FIELD_COUNT]; /* a signal of the profile is this field */
-	bool electric;                  /* a traction battery has said something */
-	int64_t power_of_us;            /* the current that was already part of a power */
-	int64_t awake_us, answer_us;    /* first answer since it woke, last answer */
+	bool electric;       /* it has a traction battery: the profile or its values say so */
+	int64_t power_of_us; /* the current that was already part of a power */
+	int64_t awake_us, answer_us; /* first answer since it woke, last answer */
 	bool silent;
 	/* What was last said of derived fields: a value, READING_UNSAID, or READING_UNKNOWN. */
 	int said_ignition, said_charging, said_plugged, said_fast;
