@@ -136,7 +136,7 @@ static void on_line(struct loop_fd *watch, unsigned events)
 		n = 0;
 	}
 	for (ssize_t i = 0; i < n; i++)
-		elm327_feed(&adapter->elm, bytes[i], loop_now_us(adapter->loop), &adapter->out);
+		elm327_hear(&adapter->elm, bytes[i], loop_now_us(adapter->loop), &adapter->out);
 	flush_out(adapter);
 	arm_reply(adapter);
 }

@@ -149,6 +149,7 @@ bool bus_send(struct bus *bus, const struct bus_frame *frame, int64_t now_us)
 	bool kline = family(bus)->bus == UNIT_BUS_KLINE;
 
 	vehicle_step(bus->vehicle, now_us);
+	bus->frames++;
 	if (kline != (frame->id_bits == 8))
 		return false;
 	if (is_flow_control(frame) ? vehicle_asleep(bus->vehicle) : !vehicle_request(bus->vehicle))
@@ -301,6 +302,7 @@ bool bus_receive(struct bus *bus, int64_t now_us, struct bus_frame *ret_frame,
 		if (talk->due_us != due_us || due_us > now_us)
 			continue;
 		speak(bus, i, due_us, ret_frame);
+		bus->frames++;
 		whole = talk->sent == talk->len;
 		*ret_answer = whole ? talk->answer : NULL;
 		*ret_len = whole ? talk->len : 0;

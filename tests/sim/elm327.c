@@ -254,7 +254,7 @@ static void abort_work(struct elm327 *elm)
 	elm->when_us = elm->now_us + ELM327_COMMAND_US;
 }
 
-void elm327_feed(struct elm327 *elm, char byte, int64_t now_us, struct buf *out)
+void elm327_hear(struct elm327 *elm, char byte, int64_t now_us, struct buf *out)
 {
 	elm->now_us = now_us;
 	if (elm->locked_up)

@@ -142,7 +142,7 @@ void elm327_fini(struct elm327 *elm);
 
 /* A byte from the line. Echoes go to `out` at once; a reply becomes due later. A byte while busy
  * aborts the work: STOPPED. */
-void elm327_feed(struct elm327 *elm, char byte, int64_t now_us, struct buf *out);
+void elm327_hear(struct elm327 *elm, char byte, int64_t now_us, struct buf *out);
 
 /* When it goes on (monotonic us), INT64_MAX while it is idle. */
 int64_t elm327_due_us(const struct elm327 *elm);

@@ -60,8 +60,8 @@ static const char *ask(struct bench *bench, const char *command)
 {
 	buf_reset(&bench->out);
 	for (const char *c = command; *c != '\0'; c++)
-		elm327_feed(&bench->elm, *c, bench->now_us, &bench->out);
-	elm327_feed(&bench->elm, '\r', bench->now_us, &bench->out);
+		elm327_hear(&bench->elm, *c, bench->now_us, &bench->out);
+	elm327_hear(&bench->elm, '\r', bench->now_us, &bench->out);
 	bench->now_us += LATER_US;
 	elm327_advance(&bench->elm, bench->now_us, &bench->out);
 	return buf_text(&bench->out);
@@ -149,8 +149,8 @@ static void a_byte_while_busy_stops_the_work(void **state)
 	ask(bench, "0100");
 	buf_reset(&bench->out);
 	for (const char *c = "010D\r"; *c != '\0'; c++)
-		elm327_feed(&bench->elm, *c, bench->now_us, &bench->out);
-	elm327_feed(&bench->elm, 'A', bench->now_us, &bench->out);
+		elm327_hear(&bench->elm, *c, bench->now_us, &bench->out);
+	elm327_hear(&bench->elm, 'A', bench->now_us, &bench->out);
 	elm327_advance(&bench->elm, bench->now_us + LATER_US, &bench->out);
 	assert_string_equal(buf_text(&bench->out), "STOPPED\r\r>");
 }

@@ -49,8 +49,8 @@ static const char *ask(const char *command)
 
 	buf_reset(&bench.out);
 	for (const char *c = command; *c != '\0'; c++)
-		elm327_feed(&bench.elm, *c, bench.now_us, &bench.out);
-	elm327_feed(&bench.elm, '\r', bench.now_us, &bench.out);
+		elm327_hear(&bench.elm, *c, bench.now_us, &bench.out);
+	elm327_hear(&bench.elm, '\r', bench.now_us, &bench.out);
 	while (elm327_due_us(&bench.elm) < begun_us + 10 * LATER_US) {
 		last_us = elm327_due_us(&bench.elm);
 		elm327_advance(&bench.elm, last_us, &bench.out);
