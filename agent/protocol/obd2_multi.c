@@ -70,30 +70,35 @@ static int take_part(const uint8_t *at, size_t left, struct obd2_part *part)
 	return 0;
 }
 
+static bool is_taken(const struct obd2_part *parts, int count, uint8_t pid)
+{
+	for (int i = 0; i < count; i++)
+		if (parts[i].answer[1] == pid)
+			return true;
+	return false;
+}
+
 int obd2_multi_split(const uint8_t *request, size_t request_len, const uint8_t *answer, size_t len,
 		     struct obd2_part parts[static OBD2_MULTI_MAX])
 {
-	uint8_t wanted[OBD2_MULTI_MAX];
-	size_t left = request_len - 1;
 	int count = 0;
 
 	if (request_len < 2 || request_len > 1 + OBD2_MULTI_MAX || request[0] != 0x01)
 		return OBD2_E_ECHO;
 	if (len < 2 || answer[0] != 0x41)
 		return OBD2_E_ECHO;
-	memcpy(wanted, request + 1, left);
-	if (left == 1)
-		return answer[1] == wanted[0] ? take_single(answer, len, &parts[0]) : OBD2_E_ECHO;
+	if (request_len == 2)
+		return answer[1] == request[1] ? take_single(answer, len, &parts[0]) : OBD2_E_ECHO;
+	/* No more parts than PIDs that were asked for, as none is taken twice. */
 	for (size_t at = 1; at < len; at += parts[count++].len - 1U) {
-		uint8_t *match = memchr(wanted, answer[at], left);
 		int r;
 
-		if (!match)
+		if (!memchr(request + 1, answer[at], request_len - 1) ||
+		    is_taken(parts, count, answer[at]))
 			return OBD2_E_ECHO;
 		r = take_part(answer + at, len - at, &parts[count]);
 		if (r)
 			return r;
-		*match = wanted[--left];
 	}
 	return count;
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/protocol/elm327.h"
+#include "agent/protocol/elm327_gate.h"
 #include "agent/protocol/obd2.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -209,12 +209,21 @@ static void check_text(void)
 		check(volts >= 0 && volts <= 40);
 }
 
-/* What may be sent is read back as the same request. */
+/* What passes the gate is a command or a request that reads; and what may be sent is read back as the
+ * same request. */
 static void check_request(void)
 {
+	struct elm327_gate gate = {.known = true};
 	struct elm327_reply again;
 	char text[OBD2_TEXT_SIZE];
 
+	if (elm327_gate_passes(&gate, &reply)) {
+		check(strspn(reply.sent, "@,ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") ==
+		      strlen(reply.sent));
+		check(reply.request_len ? obd2_request_allowed(reply.request, reply.request_len)
+					: strncmp(reply.sent, "AT", 2) == 0 ||
+						  strncmp(reply.sent, "ST", 2) == 0);
+	}
 	if (obd2_request_text(reply.request, reply.request_len, text))
 		return;
 	elm327_begin(&again, text, &reply.config);
