@@ -198,6 +198,9 @@ static bool take_phrase(struct elm327_reply *reply, const char *line)
 {
 	enum elm327_kind kind = ELM327_INCOMPLETE;
 
+	/* Every phrase has a letter past F, or '?': most lines need no look at the table. */
+	if (is_hex(line, strlen(line)))
+		return false;
 	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
 		if (strstr(line, phrases[i].text) && phrases[i].kind > kind)
 			kind = phrases[i].kind;
@@ -267,7 +270,7 @@ static void take_data_line(struct elm327_reply *reply, const char *line)
 
 static void take_line(struct elm327_reply *reply)
 {
-	char packed[ELM327_LINE_MAX + 1] = "";
+	char packed[ELM327_LINE_MAX + 1];
 	const char *rest;
 
 	reply->line[reply->line_len] = '\0';
