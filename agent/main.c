@@ -20,6 +20,9 @@ static void print_usage(FILE *out)
 	      "  check-config     say what is wrong with the configuration\n"
 	      "  status           ask the running agent how it is\n"
 	      "  probe [SOURCE]   open the sources and say what is behind them (agent stopped)\n"
+	      "  profile FILE [COMMAND ANSWER]\n"
+	      "                   what is wrong with a vehicle profile, or what it says, or what\n"
+	      "                   it makes of an answer (hex, as 620101...); needs no configuration\n"
 	      "  spool ls         list the batches that the core has not committed\n"
 	      "  spool export     print every batch as a line of JSON (agent stopped)\n"
 	      "  spool verify     read every batch and compare its digest (agent stopped)\n"
@@ -201,6 +204,8 @@ static int run_command(const char *name, const struct options *options)
 	struct agent_config config;
 	int r;
 
+	if (strcmp(name, "profile") == 0)
+		return main_profile(options);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(commands[i].name, name) != 0)
 			continue;
@@ -256,7 +261,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	for (int i = optind + 1; i < argc; i++) {
-		if (options.word_count == 2)
+		if (options.word_count == 3)
 			return main_usage_error("unexpected word", argv[i]);
 		options.words[options.word_count++] = argv[i];
 	}

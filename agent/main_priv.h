@@ -11,7 +11,7 @@ enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct options {
 	const char *config;
 	bool json;
-	const char *words[2]; /* after the command */
+	const char *words[3]; /* after the command */
 	int word_count;
 };
 
@@ -29,5 +29,8 @@ int main_ask(const struct agent_config *config, const char *request, struct buf 
 
 /* The command `spool`; returns the exit code. */
 int main_spool(const struct agent_config *config, const struct options *options);
+
+/* The command `profile`, which needs no configuration; returns the exit code. */
+int main_profile(const struct options *options);
 
 #endif
