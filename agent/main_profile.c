@@ -5,9 +5,11 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/main_priv.h"
 #include "agent/protocol/obd2.h"
+#include "provider/obd/condition.h"
 #include "provider/obd/profile.h"
 
 #define ANSWER_MAX 4095
@@ -66,16 +68,25 @@ static const char *ecu_text(const struct profile_ecu *ecu, char out[static 32])
 
 /* ---- what it says ---- */
 
+static void print_rhythm(const struct profile_command *command)
+{
+	if (command->period_us > 0)
+		(void)printf("every %g s, ", (double)command->period_us / 1e6);
+	(void)printf("%s", whens[command->when]);
+	if (command->kind != PROFILE_KIND_SIGNALS)
+		(void)printf(", %s", kinds[command->kind]);
+	if (command->ecu.flow_control)
+		(void)printf(", flow control by hand");
+	(void)putchar('\n');
+}
+
 static void print_command(const struct profile *profile, const struct profile_command *command)
 {
 	char request[24], ecu[32], field[96];
 
-	(void)printf("\n%-24s %-20s %-17s every %g s, %s%s%s%s\n", command->id,
-		     request_text(command, request), ecu_text(&command->ecu, ecu),
-		     (double)command->period_us / 1e6, whens[command->when],
-		     command->kind == PROFILE_KIND_SIGNALS ? "" : ", ",
-		     command->kind == PROFILE_KIND_SIGNALS ? "" : kinds[command->kind],
-		     command->ecu.flow_control ? ", flow control by hand" : "");
+	(void)printf("\n%-24s %-20s %-17s ", command->id, request_text(command, request),
+		     ecu_text(&command->ecu, ecu));
+	print_rhythm(command);
 	for (size_t i = 0; i < command->signal_count; i++) {
 		const struct profile_signal *signal =
 			profile_signal(profile, command->signal_first + i);
@@ -266,11 +277,51 @@ static int find_answer(const struct profile *profile, const struct options *opti
 	return EXIT_DONE;
 }
 
+/* condition_value_fn: what the answer says. */
+struct said {
+	const struct profile *profile;
+	const struct answer *answer;
+};
+
+static bool value_of(void *arg, size_t signal, double *ret_value)
+{
+	const struct said *said = arg;
+	struct profile_value value = {0};
+
+	if (profile_decode(said->profile, profile_signal(said->profile, signal), said->answer->data,
+			   said->answer->len, &value) != PROFILE_VALUE)
+		return false;
+	*ret_value = value.number;
+	return true;
+}
+
+/* Would the agent take it? The command's valid_if must hold. */
+static bool is_valid(const struct profile *profile, const struct profile_command *command,
+		     const struct answer *answer)
+{
+	struct said said = {profile, answer};
+
+	return command->unless_valid < 0 ||
+	       condition_eval(profile_condition(profile, command->unless_valid), value_of, &said) ==
+		       TRUTH_TRUE;
+}
+
+static void print_values(const struct profile *profile, const struct profile_command *command,
+			 const struct answer *answer)
+{
+	for (size_t i = 0; i < command->signal_count; i++)
+		print_value(profile, command, profile_signal(profile, command->signal_first + i),
+			    answer);
+	if (!is_valid(profile, command, answer))
+		(void)puts("the agent drops this answer: valid_if does not hold");
+}
+
 static void write_values(struct jw *w, const struct profile *profile,
 			 const struct profile_command *command, const struct answer *answer)
 {
 	jw_open_object(w);
 	jw_text(w, "command", command->id);
+	jw_flag(w, "valid", is_valid(profile, command, answer));
 	jw_key(w, "signals");
 	jw_open_array(w);
 	for (size_t i = 0; i < command->signal_count; i++)
@@ -315,25 +366,28 @@ static int show(const struct profile *profile, const struct options *options)
 		buf_free(&out);
 		return r;
 	}
-	if (!command)
+	if (command)
+		print_values(profile, command, &answer);
+	else
 		print_profile(profile);
-	for (size_t i = 0; command && i < command->signal_count; i++)
-		print_value(profile, command, profile_signal(profile, command->signal_first + i),
-			    &answer);
 	return EXIT_DONE;
 }
 
 int main_profile(const struct options *options)
 {
+	const char *name = options->word_count ? options->words[0] : NULL;
 	struct profile *profile = NULL;
 	char path[PATH_MAX];
 	int r;
 
-	if (options->word_count == 0)
+	if (!name)
 		return main_usage_error("which profile? A name or a path is wanted", NULL);
-	r = profile_find(profile_dir(), options->words[0], path, sizeof(path));
+	/* On a command line a file of this folder needs no "./". */
+	r = profile_find(profile_dir(), name, path, sizeof(path));
+	if (r == 0 && access(path, F_OK) != 0 && access(name, F_OK) == 0)
+		(void)snprintf(path, sizeof(path), "%s", name);
 	if (r < 0)
-		return main_usage_error("neither a name nor a path", options->words[0]);
+		return main_usage_error("neither a name nor a path", name);
 	if (profile_load(path, obd2_request_allowed, stderr, &profile) < 0)
 		return EXIT_USAGE;
 	r = show(profile, options);
