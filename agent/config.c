@@ -8,6 +8,7 @@
 
 #define KIB INT64_C(1024)
 #define MIB (KIB * KIB)
+#define PERIOD_MIN_US INT64_C(20000)
 #define MINUTE_MS INT64_C(60000)
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
@@ -18,6 +19,8 @@ static const struct conf_key agent_keys[] = {
 	{"gateway_id", CONF_ID, NULL, 0, 0, NULL, "the id of this gateway"},
 	{"state_dir", CONF_PATH, "/var/lib/freshet", 0, 0, NULL, "a folder that lasts"},
 	{"socket", CONF_PATH, "/run/freshet/agent.sock", 0, 0, NULL, "the path of a unix socket"},
+	{"profile_dir", CONF_PATH, "", 0, 0, NULL,
+	 "the folder of the vehicle profiles, those that come with the agent by default"},
 	{.name = NULL},
 };
 static const struct conf_key clock_keys[] = {
@@ -89,12 +92,28 @@ static const struct conf_key source_keys[] = {
 	{"kind", CONF_TEXT, NULL, 1, 15, NULL, "the kind of the source: obd"},
 	{"device", CONF_TEXT, NULL, 1, 200, NULL, STREAM_ADDRESS_FORMS},
 	{"device_id", CONF_ID, NULL, 0, 0, NULL, "the id of the device whose data this is"},
-	{"baud", CONF_INT, "38400", 300, 4000000, NULL, "the speed of the serial line"},
-	{"period", CONF_DURATION, "1 s", 20, DAY_MS, NULL, "the time between two readings"},
-	{"pids", CONF_TEXT, "", 0, 400, NULL, "parameters such as speed engine_rpm:500ms 0x5B"},
+	{"profile", CONF_TEXT, "generic", 1, 255, NULL,
+	 "the name of a vehicle profile, or the absolute path of one"},
+	{"signals", CONF_TEXT, "", 0, 900, NULL,
+	 "what is wanted of the profile, such as state_of_charge odometer:5min; all by default"},
+	{"baud", CONF_TEXT, "auto", 1, 7, NULL, "auto, or the line's speed from 300 to 4000000"},
+	{"period", CONF_DURATION, "0", 0, DAY_MS, NULL,
+	 "the time between two readings of the fastest values, 0 as the profile says"},
 	{"timeout", CONF_DURATION, "5 s", 200, 60000, NULL, "how long one answer may take"},
-	{"asleep_retry", CONF_DURATION, "30 s", 500, DAY_MS, NULL,
+	{"bus_load", CONF_NUMBER, "2", 0, 50, NULL,
+	 "percent of the bus's time that requests and answers may take, 0 for no limit"},
+	{"wake_budget", CONF_INT, "48", 0, RHYTHM_BUDGET_MAX, NULL,
+	 "how many requests a day a vehicle may get that sleeps"},
+	{"asleep_retry", CONF_DURATION, "30 min", 1000, DAY_MS, NULL,
 	 "the time between two looks at a vehicle that sleeps"},
+	{"voltage_period", CONF_DURATION, "1 min", 1000, HOUR_MS, NULL,
+	 "the time between two measurements of the voltage at the plug"},
+	{"sleep_voltage", CONF_NUMBER, "12.4", 8, 16, NULL,
+	 "the voltage at or below which a parked vehicle is left alone"},
+	{"wake_voltage", CONF_NUMBER, "13.2", 8, 16, NULL,
+	 "the voltage at or above which a vehicle that sleeps is looked at"},
+	{"linger", CONF_DURATION, "5 min", 0, DAY_MS, NULL,
+	 "how long a vehicle is read after it was switched off"},
 	{"simulated", CONF_BOOL, "no", 0, 0, NULL, "yes or no; simulated data is never billable"},
 	{.name = NULL},
 };
@@ -114,6 +133,13 @@ static int64_t us_of(const struct conf_sect *sect, const char *key)
 static const char *path_if_set(const struct conf_sect *sect, const char *key)
 {
 	return conf_is_set(sect, key) ? conf_text(sect, key) : NULL;
+}
+
+static const char *profile_folder(const struct conf *conf)
+{
+	const char *dir = path_if_set(conf_get(conf, "agent"), "profile_dir");
+
+	return dir ? dir : profile_dir();
 }
 
 /* ---- reading ---- */
@@ -154,11 +180,18 @@ static void read_source(const struct conf_sect *sect, struct source_config *sour
 	source->kind = conf_text(sect, "kind");
 	source->device = conf_text(sect, "device");
 	source->device_id = conf_text(sect, "device_id");
-	source->pids = conf_text(sect, "pids");
-	source->baud = (unsigned)conf_int(sect, "baud");
+	source->signals = conf_text(sect, "signals");
+	source->baud = (unsigned)strtoul(conf_text(sect, "baud"), NULL, 10); /* auto: 0 */
 	source->period_us = us_of(sect, "period");
 	source->timeout_us = us_of(sect, "timeout");
-	source->asleep_retry_us = us_of(sect, "asleep_retry");
+	rhythm_defaults(&source->rhythm);
+	source->rhythm.bus_load_pct = conf_number(sect, "bus_load");
+	source->rhythm.wake_budget = (int)conf_int(sect, "wake_budget");
+	source->rhythm.asleep_retry_us = us_of(sect, "asleep_retry");
+	source->rhythm.voltage_us = us_of(sect, "voltage_period");
+	source->rhythm.sleep_below_v = conf_number(sect, "sleep_voltage");
+	source->rhythm.wake_above_v = conf_number(sect, "wake_voltage");
+	source->rhythm.linger_us = us_of(sect, "linger");
 	source->simulated = conf_bool(sect, "simulated");
 }
 
@@ -235,12 +268,13 @@ static int check_twins(struct agent_config *config, const struct conf_sect *sect
 	return 0;
 }
 
-static int check_kind(struct agent_config *config, const struct conf_sect *sect)
+static int check_kind(struct agent_config *config, const struct conf_sect *sect,
+		      const struct source_config *source)
 {
 	const struct source_ops *ops = source_kind(conf_text(sect, "kind"));
-	struct source_config source = {0};
 	const char *key = "kind";
 	char expected[160] = "";
+	int r;
 
 	if (!ops) {
 		size_t len = (size_t)snprintf(expected, sizeof(expected),
@@ -251,13 +285,58 @@ static int check_kind(struct agent_config *config, const struct conf_sect *sect)
 						source_kind_at(i)->kind);
 		return conf_add_error(config->conf, sect, key, expected);
 	}
-	read_source(sect, &source);
-	if (ops->check(&source, &key, expected, sizeof(expected)))
-		return conf_add_error(config->conf, sect, key, expected);
+	if (!source->profile)
+		return 0; /* told */
+	r = ops->check(source, &key, expected, sizeof(expected));
+	return r == -EINVAL ? conf_add_error(config->conf, sect, key, expected) : r;
+}
+
+static int check_baud(struct agent_config *config, const struct conf_sect *sect)
+{
+	const char *text = conf_text(sect, "baud");
+	const unsigned long baud = strtoul(text, NULL, 10);
+
+	if (strcmp(text, "auto") == 0 ||
+	    (text[strspn(text, "0123456789")] == '\0' && baud >= 300 && baud <= 4000000))
+		return 0;
+	return conf_add_error(config->conf, sect, "baud",
+			      "auto, or the line's speed from 300 to 4000000");
+}
+
+/* Its mistakes are told by the loader, with the profile's own lines. */
+static int load_profile(struct agent_config *config, const struct conf_sect *sect,
+			struct source_config *source, FILE *errors)
+{
+	const char *name = conf_text(sect, "profile");
+	char expected[160];
+	int r = -EINVAL;
+
+	if (name[0] == '/' || !strchr(name, '/'))
+		r = profiles_get(config->profiles, name, errors, &source->profile);
+	if (!r || r == -ENOMEM)
+		return r;
+	(void)snprintf(expected, sizeof(expected),
+		       r == -ENOENT ? "a profile that is there, not '%.80s' (see profile_dir)"
+				    : "a profile without mistakes, not '%.80s'",
+		       name);
+	return conf_add_error(config->conf, sect, "profile", expected);
+}
+
+static int check_period(struct agent_config *config, const struct conf_sect *sect,
+			const struct source_config *source)
+{
+	if (source->period_us == 0)
+		return 0;
+	/* At most one reading of a value may wait for the spool. */
+	if (config->sampler.max_age_us >= source->period_us)
+		return conf_add_error(config->conf, sect, "period", "longer than [batch] max_age");
+	if (source->period_us < PERIOD_MIN_US)
+		return conf_add_error(config->conf, sect, "period", "20 ms or more, or 0");
 	return 0;
 }
 
-static int check_source(struct agent_config *config, const struct conf_sect *sect)
+static int check_source(struct agent_config *config, const struct conf_sect *sect,
+			struct source_config *source, FILE *errors)
 {
 	const char *id = conf_text(sect, "device_id");
 	int r = 0;
@@ -265,17 +344,20 @@ static int check_source(struct agent_config *config, const struct conf_sect *sec
 	if (!ids_assignable(id, strlen(id)))
 		r = conf_add_error(config->conf, sect, "device_id",
 				   "an id that is not reserved ('events' is)");
-	/* At most one reading of a value may wait for the spool. */
-	if (!r && config->sampler.max_age_us >= us_of(sect, "period"))
-		r = conf_add_error(config->conf, sect, "period", "longer than [batch] max_age");
 	if (!r)
-		r = check_kind(config, sect);
+		r = check_period(config, sect, source);
+	if (!r)
+		r = check_baud(config, sect);
+	if (!r)
+		r = load_profile(config, sect, source, errors);
+	if (!r)
+		r = check_kind(config, sect, source);
 	if (!r)
 		r = check_twins(config, sect);
 	return r;
 }
 
-static int check_all(struct agent_config *config)
+static int check_all(struct agent_config *config, FILE *errors)
 {
 	const struct conf_sect *agent = conf_get(config->conf, "agent");
 	const struct conf_sect *sect = NULL;
@@ -287,10 +369,9 @@ static int check_all(struct agent_config *config)
 		r = conf_add_error(config->conf, agent, "gateway_id",
 				   "an id that is not reserved ('events' is)");
 	while (!r && (sect = conf_next(config->conf, "source", sect)) != NULL) {
-		if (++count == WIRE_SOURCES_MAX + 1)
-			r = conf_add_error(config->conf, sect, "kind", "at most 64 sources");
-		if (!r)
-			r = check_source(config, sect);
+		if (count == WIRE_SOURCES_MAX)
+			return conf_add_error(config->conf, sect, "kind", "at most 64 sources");
+		r = check_source(config, sect, &config->sources[count++], errors);
 	}
 	return r;
 }
@@ -303,14 +384,16 @@ int agent_config_load(const char *path, struct agent_config *ret_config, FILE *e
 	r = conf_load(path, schema, &config.conf);
 	if (!r) {
 		read_all(&config);
-		r = check_all(&config);
+		r = profiles_create(profile_folder(config.conf), &config.profiles);
 	}
+	if (!r)
+		r = check_all(&config, errors);
 	if (!r && conf_error_count(config.conf))
 		r = -EINVAL;
 	if (r) {
 		if (config.conf && r == -EINVAL)
 			conf_print_errors(config.conf, errors);
-		conf_free(config.conf);
+		agent_config_free(&config);
 		return r;
 	}
 	*ret_config = config;
@@ -319,6 +402,8 @@ int agent_config_load(const char *path, struct agent_config *ret_config, FILE *e
 
 void agent_config_free(struct agent_config *config)
 {
+	profiles_destroy(config->profiles);
+	config->profiles = NULL;
 	conf_free(config->conf);
 	config->conf = NULL;
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "agent/profiles.h"
 #include "agent/sampler.h"
 #include "agent/source/source.h"
 #include "agent/uplink.h"
@@ -13,7 +14,8 @@
 #include "model/wire/control.h"
 
 struct agent_config {
-	struct conf *conf; /* owns the texts below */
+	struct conf *conf;         /* owns the texts below */
+	struct profiles *profiles; /* owns those of the sources */
 	const char *workspace, *gateway_id;
 	const char *state_dir; /* spool, saved clock, lock */
 	const char *socket;    /* the daemon answers `status` there */

@@ -51,6 +51,7 @@ static bool is_decided(const struct subject *subject)
 	subject->source->ops->report(subject->source, &report);
 	return subject->known.keyframe || report.state == SOURCE_ERROR ||
 	       strcmp(report.reason, "ignition_off") == 0 ||
+	       strcmp(report.reason, "vehicle_asleep") == 0 ||
 	       strcmp(report.reason, "source_silent") == 0;
 }
 

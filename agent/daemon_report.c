@@ -68,6 +68,46 @@ static void put_age(struct jw *w, const char *key, int64_t us, int64_t now_us)
 		jw_put_number(w, (double)(now_us - us) / 1e6);
 }
 
+static void put_refusals(struct jw *w, const struct source_report *report)
+{
+	jw_key(w, "refused");
+	jw_open_array(w);
+	for (size_t i = 0; i < report->refusal_count; i++) {
+		jw_open_object(w);
+		jw_text(w, "command", report->refusals[i].what);
+		jw_text(w, "reason", report->refusals[i].reason);
+		jw_close_object(w);
+	}
+	jw_close_array(w);
+}
+
+/* What only some kinds of sources know. */
+static void put_vehicle(struct jw *w, const struct source_report *report)
+{
+	char given[MODEL_VIN_SIZE];
+
+	if (!report->profile)
+		return;
+	model_vin_mask(report->vin_given, given);
+	jw_text(w, "profile", report->profile);
+	jw_text(w, "activity", report->activity);
+	jw_text(w, "vin_judgement", report->vin_judgement);
+	jw_text(w, "vin_given", report->vin_given[0] ? given : NULL);
+	jw_text(w, "calibration", report->calibration);
+	jw_text(w, "chip", report->chip);
+	jw_int(w, "baud", report->baud);
+	jw_text(w, "missing", report->missing);
+	jw_num(w, "bus_load_pct", report->rhythm.bus_load_pct);
+	jw_int(w, "held_back", report->rhythm.held_back);
+	jw_int(w, "looks", report->rhythm.looks);
+	jw_int(w, "looks_today", report->rhythm.looks_today);
+	jw_int(w, "wake_budget", report->wake_budget);
+	jw_int(w, "implausible", report->readings.implausible);
+	jw_int(w, "nulls", report->readings.nulls);
+	jw_int(w, "short_answers", report->readings.shorts);
+	put_refusals(w, report);
+}
+
 void daemon_encode_source(struct jw *w, const struct source *source, int64_t now_us)
 {
 	struct source_report report;
@@ -95,6 +135,7 @@ void daemon_encode_source(struct jw *w, const struct source *source, int64_t now
 	jw_int(w, "noise", report.noise);
 	jw_int(w, "resyncs", report.resyncs);
 	jw_int(w, "inits", report.inits);
+	put_vehicle(w, &report);
 }
 
 static void put_uplink(struct daemon *daemon, struct jw *w)

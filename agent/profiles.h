@@ -17,9 +17,9 @@ struct profiles;
 int profiles_create(const char *dir, struct profiles **ret_profiles);
 void profiles_destroy(struct profiles *profiles); /* NULL is accepted */
 
-/* By name (NAME.conf or NAME.json of the folder) or, where `name` has a slash, by path. Requests
- * are judged by obd2_request_allowed(). Returns 0; -EINVAL for mistakes in the file; -ENOENT where
- * there is none; -errno. All but -ENOMEM are told to `errors`, with file and line. */
+/* By name (NAME.conf of the folder) or, where `name` has a slash, by path. Requests are judged by
+ * obd2_request_allowed(). Returns 0; -EINVAL for mistakes in the file; -ENOENT where there is none;
+ * -errno. All are told to `errors`, mistakes with file and line. */
 int profiles_get(struct profiles *profiles, const char *name, FILE *errors,
 		 const struct profile **ret_profile);
 

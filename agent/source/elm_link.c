@@ -6,6 +6,9 @@
 #define CONNECT_US 10000000 /* TCP */
 #define RESYNC_US 1500000   /* for the banner; a clone takes up to a second after a reset */
 #define RESYNC_TRIES 4
+#define SPEED_TRY_US 700000 /* for the banner while the speed is sought */
+/* The first ATI ends what the adapter took of commands at other speeds ('?'), the second is heard. */
+#define SPEED_TRIES 2
 #define QUIET_US 100000 /* silence that ends a drain */
 #define READS_MAX 16    /* a round, so that a babbling adapter does not starve the loop */
 
@@ -75,6 +78,12 @@ static int say(struct elm_link *link, const char *command)
 	return push_out(link);
 }
 
+/* Is the adapter's speed still to be found? */
+static bool is_seeking(const struct elm_link *link)
+{
+	return link->fresh && link->speed_count > 1;
+}
+
 static int resync(struct elm_link *link)
 {
 	int r;
@@ -83,17 +92,47 @@ static int resync(struct elm_link *link)
 	link->heard_len = 0;
 	link->tries++;
 	link->resyncs++;
-	r = arm(link, RESYNC_US);
+	r = arm(link, is_seeking(link) ? SPEED_TRY_US : RESYNC_US);
 	return r ? r : say(link, "ATI");
 }
 
-int elm_link_open(struct elm_link *link, struct stream *stream)
+/* The line at the next speed that it can do. Returns 0, -ETIMEDOUT where all were tried, -errno. */
+static int next_speed(struct elm_link *link)
+{
+	int r = -ERANGE;
+
+	while (r == -ERANGE && ++link->speed < link->speed_count)
+		r = stream_set_baud(link->stream, link->speeds[link->speed]);
+	if (r == -ENOTSUP || (r == -ERANGE && link->speed == link->speed_count))
+		return -ETIMEDOUT;
+	link->tries = 0;
+	return r;
+}
+
+/* No banner came. */
+static int try_again(struct elm_link *link)
+{
+	const int most = is_seeking(link) ? SPEED_TRIES : RESYNC_TRIES;
+	int r = 0;
+
+	if (link->tries >= most)
+		r = is_seeking(link) ? next_speed(link) : -ETIMEDOUT;
+	return r ? r : resync(link);
+}
+
+int elm_link_open(struct elm_link *link, struct stream *stream, const unsigned *speeds,
+		  size_t count)
 {
 	int r;
 
 	link->stream = stream;
 	link->fresh = true;
 	link->tries = 0;
+	link->speed = 0;
+	link->speed_count = count < ELM_LINK_SPEEDS_MAX ? count : ELM_LINK_SPEEDS_MAX;
+	for (size_t i = 0; i < link->speed_count; i++)
+		link->speeds[i] = speeds[i];
+	link->baud = 0;
 	link->adapter[0] = '\0';
 	link->gate = (struct elm327_gate){.known = false};
 	r = loop_fd_add(link->loop, &link->watch, stream_fd(stream), LOOP_READ, on_stream, link);
@@ -148,6 +187,8 @@ static void settle(struct elm_link *link)
 	link->state = ELM_LINK_IDLE;
 	link->tries = 0;
 	link->fresh = false;
+	if (link->speed < link->speed_count)
+		link->baud = link->speeds[link->speed];
 	link->spoke = false;
 	link->reply_owed = false;
 	if (fresh)
@@ -178,7 +219,7 @@ static void on_timer(struct loop_timer *timer)
 		r = resync(link);
 		break;
 	case ELM_LINK_RESYNC:
-		r = link->tries < RESYNC_TRIES ? resync(link) : -ETIMEDOUT;
+		r = try_again(link);
 		break;
 	case ELM_LINK_DRAIN:
 		settle(link);

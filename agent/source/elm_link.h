@@ -1,6 +1,7 @@
 /* The conversation with an ELM327: one command, one reply, on the event loop.
  *
- * It opens the device, brings the adapter into step, sends commands and collects their replies. A
+ * It takes over an open device, finds the speed of its line where that is not known, brings the
+ * adapter into step, sends commands and collects their replies. A
  * reply that never ends (a lost prompt) is resynchronised with ATI before the next command; an
  * adapter that cannot be brought into step is reported as lost. Everything goes through the one
  * gate (elm327_gate.h): what it refuses is not sent, and no request before a reset command.
@@ -11,6 +12,8 @@
 #include "agent/protocol/elm327_gate.h"
 #include "base/loop.h"
 #include "hal/stream.h"
+
+#define ELM_LINK_SPEEDS_MAX 10
 
 enum elm_link_state {
 	ELM_LINK_CLOSED,
@@ -47,6 +50,7 @@ struct elm_link {
 	int64_t resyncs;
 	char adapter[ELM327_TEXT_MAX]; /* what it answered to ATI */
 	struct elm327_reply reply;     /* of the last command */
+	unsigned baud; /* at which the adapter answers, of those it was opened with; 0: not known */
 
 	/* The link's own. */
 	struct elm327_gate gate;
@@ -54,6 +58,8 @@ struct elm_link {
 	struct loop_fd watch;
 	struct loop_timer timer;
 	int tries;
+	unsigned speeds[ELM_LINK_SPEEDS_MAX]; /* that are tried, none: the line's own */
+	size_t speed_count, speed;
 	bool fresh;      /* ready() is owed */
 	bool spoke;      /* noise() is owed */
 	bool reply_owed; /* an INCOMPLETE reply is owed */
@@ -65,9 +71,12 @@ struct elm_link {
 void elm_link_init(struct elm_link *link, struct loop *loop, const struct elm_link_events *events,
 		   void *arg);
 
-/* Takes over `stream` and brings the adapter into step; ready() follows. Returns 0 or -errno, then
- * the stream is closed. The link is closed before. */
-int elm_link_open(struct elm_link *link, struct stream *stream);
+/* Takes over `stream` and brings the adapter into step; ready() follows. `speeds` (at most
+ * ELM_LINK_SPEEDS_MAX) are tried in turn until the adapter answers at one: the line has the first
+ * already. With fewer than two the line is left as it is; so is one without speeds (TCP). Returns 0
+ * or -errno, then the stream is closed. The link is closed before. */
+int elm_link_open(struct elm_link *link, struct stream *stream, const unsigned *speeds,
+		  size_t count);
 
 /* No event follows. A closed link is accepted. */
 void elm_link_close(struct elm_link *link);

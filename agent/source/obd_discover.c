@@ -1,20 +1,47 @@
+/* Who is there: protocol, control units, supported parameters. */
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/source/obd_priv.h"
 
-/* Also asks whether anybody is still there: then what was discovered before is kept. */
-void obd_start_search(struct obd *obd)
+#define SEARCH_TIMEOUT_US (12 * OBD_SECOND) /* the first request searches all protocols */
+
+static const struct elm327_target everybody = {.tx = 0x7df, .id_bits = 11, .functional = true};
+
+/* ---- is anybody there? ---- */
+
+static void ask_by_detect(struct obd *obd, unsigned frames)
 {
-	obd->base = 0;
-	if (!obd->connected) {
-		memset(&obd->support, 0, sizeof(obd->support));
-		obd->report.ecus = 0;
+	const struct profile_command *command = profile_detect(obd->profile);
+	struct elm327_target target;
+
+	if (command) {
+		target = obd_target(&command->ecu);
+		if (!obd_ask(obd, OBD_PHASE_DETECT, &target, command->request, command->request_len,
+			     SEARCH_TIMEOUT_US))
+			return;
 	}
-	obd_enter(obd, OBD_PHASE_SEARCH);
+	obd_fall_asleep(obd, frames);
 }
 
-/* Every ECU has its own bitmap; a parameter is asked for where any has it. */
+/* Electric vehicles often keep silent when everybody is asked, but for what their makers ask. */
+void obd_start_search(struct obd *obd)
+{
+	static const uint8_t request[] = {0x01, 0x00};
+
+	if (!obd->connected) {
+		memset(obd->units, 0, sizeof(obd->units));
+		obd->unit_count = 0;
+		obd->base = 0;
+	}
+	if (obd->by_detect)
+		ask_by_detect(obd, 0);
+	else if (obd_ask(obd, OBD_PHASE_SEARCH, &everybody, request, sizeof(request),
+			 SEARCH_TIMEOUT_US))
+		obd_fall_asleep(obd, 0);
+}
+
+/* Every unit has its own bitmaps. */
 static void take_support(struct obd *obd, const struct elm327_reply *reply)
 {
 	const uint8_t *answer;
@@ -22,39 +49,99 @@ static void take_support(struct obd *obd, const struct elm327_reply *reply)
 	size_t len;
 
 	for (size_t i = 0; (answer = elm327_message(reply, i, &id, &len)) != NULL; i++) {
-		if (obd2_decode_support(obd->base, answer, len, &obd->support))
+		size_t unit = 0;
+
+		while (unit < obd->unit_count && obd->units[unit].id != id)
+			unit++;
+		if (unit == OBD_UNITS_MAX ||
+		    obd2_decode_support(obd->base, answer, len, &obd->units[unit].support)) {
 			obd->report.rejected++;
-		else if (obd->base == 0)
-			obd->report.ecus++;
+			continue;
+		}
+		obd->units[unit].id = id;
+		if (unit == obd->unit_count)
+			obd->unit_count++;
 	}
+}
+
+/* Somebody is there. */
+static void found(struct obd *obd, const struct elm327_reply *reply)
+{
+	rhythm_looked(obd->rhythm, true, obd_frames(reply), obd_now_us(obd));
+	obd_note_answer(obd);
+	if (obd->connected) {
+		obd_next(obd);
+		return;
+	}
+	obd->found = true;
+	obd_say(obd, OBD_PHASE_PROTOCOL, "ATDPN");
+}
+
+static void unusable(struct obd *obd)
+{
+	obd->garbage++;
+	obd_check_silence(obd);
+	if (!obd_too_much_garbage(obd))
+		(void)obd_wait(obd, OBD_BUS_PAUSE_US, obd_start_search);
 }
 
 void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply)
 {
-	if (elm327_has_data(reply->kind) && obd->connected) {
-		obd_next_poll(obd);
+	const size_t units = obd->unit_count;
+
+	switch (reply->kind) {
+	case ELM327_DATA:
+	case ELM327_DATA_PARTIAL:
+		if (!obd->connected)
+			take_support(obd, reply);
+		if (obd->connected || obd->unit_count > units)
+			found(obd, reply);
+		else
+			unusable(obd);
 		return;
-	}
-	if (elm327_has_data(reply->kind)) {
-		obd->asleep = false;
-		take_support(obd, reply);
-		if (obd->report.ecus) {
-			obd_enter(obd, OBD_PHASE_PROTOCOL);
-			return;
-		}
-	}
-	if (reply->kind == ELM327_NO_DATA) {
-		obd_fall_asleep(obd);
+	case ELM327_NEGATIVE:
+	case ELM327_PENDING:
+		found(obd, reply); /* it refuses, so it is there */
 		return;
-	}
-	obd->garbage++;
-	obd_check_silence(obd);
-	if (obd_too_much_garbage(obd))
+	case ELM327_NO_DATA:
+		ask_by_detect(obd, obd_frames(reply));
 		return;
-	obd_wait_us(obd, OBD_BUS_PAUSE_US);
+	default:
+		unusable(obd);
+	}
 }
 
-static void take_protocol(struct obd *obd, const struct elm327_reply *reply)
+void obd_on_detect_reply(struct obd *obd, const struct elm327_reply *reply)
+{
+	switch (reply->kind) {
+	case ELM327_DATA:
+	case ELM327_DATA_PARTIAL:
+	case ELM327_NEGATIVE:
+	case ELM327_PENDING:
+		obd->by_detect = true;
+		found(obd, reply);
+		return;
+	case ELM327_NO_DATA:
+	case ELM327_UNSUPPORTED:
+		obd->by_detect = false; /* both ways the next time */
+		obd_fall_asleep(obd, obd_frames(reply));
+		return;
+	default:
+		unusable(obd);
+	}
+}
+
+/* ---- the protocol ---- */
+
+static unsigned bit_rate_of(uint8_t protocol)
+{
+	static const unsigned rates[] = {0,      41600,  10400,  10400,  10400, 10400, 500000,
+					 500000, 250000, 250000, 250000, 0,     0};
+
+	return protocol < sizeof(rates) / sizeof(rates[0]) ? rates[protocol] : 0;
+}
+
+static void take_protocol(struct obd *obd, const char *text)
 {
 	static const char *const names[] = {
 		"automatic",    "J1850 PWM",  "J1850 VPW",  "ISO 9141-2", "KWP2000 5 baud",
@@ -62,68 +149,115 @@ static void take_protocol(struct obd *obd, const struct elm327_reply *reply)
 		"J1939 29/250", "user 1",     "user 2",
 	};
 	uint8_t protocol;
-	bool found;
+	bool by_search;
 
-	if (reply->kind != ELM327_OK || !elm327_parse_protocol(reply->text, &protocol, &found))
+	if (!elm327_parse_protocol(text, &protocol, &by_search))
 		return;
 	(void)snprintf(obd->report.protocol, sizeof(obd->report.protocol), "%s", names[protocol]);
-	obd->functional = elm327_config_functional(protocol);
+	obd->protocol = protocol;
+	rhythm_set_bit_rate(obd->rhythm, bit_rate_of(protocol));
 }
 
-static void next_support(struct obd *obd)
-{
-	const int next = obd2_support_next(&obd->support, obd->base);
-
-	if (next < 0) {
-		obd_enter(obd, OBD_PHASE_VIN);
-		return;
-	}
-	obd->base = (uint8_t)next;
-	obd_enter(obd, OBD_PHASE_SUPPORT);
-}
-
-static void take_vin(struct obd *obd, const struct elm327_reply *reply)
-{
-	const uint8_t *answer;
-	uint32_t id;
-	size_t len;
-
-	obd->report.vin[0] = '\0';
-	for (size_t i = 0; (answer = elm327_message(reply, i, &id, &len)) != NULL; i++) {
-		if (!obd2_decode_vin(answer, len, obd->report.vin))
-			return;
-		obd->report.rejected++;
-	}
-}
-
-static void end_discovery(struct obd *obd)
-{
-	obd->connected = true;
-	obd->whole_due = true;
-	obd_plan_polls(obd);
-	/* Only a value makes a source ok. */
-	if (obd->report.state != SOURCE_SILENT)
-		obd_set_state(obd, SOURCE_SILENT, obd_starting, "The vehicle was found.");
-	if (obd->poll_count == 0)
-		obd_set_state(obd, SOURCE_SILENT, "source_silent",
-			      "The vehicle supports none of the parameters that are asked for.");
-	obd_next_poll(obd);
-}
-
+/* Once found, a CAN protocol is fixed: a look at a vehicle that sleeps is one frame then, not a search
+ * through all protocols. */
 void obd_on_protocol_reply(struct obd *obd, const struct elm327_reply *reply)
 {
-	take_protocol(obd, reply);
-	next_support(obd);
+	char command[8];
+
+	if (reply->request_len == 0 && strcmp(reply->sent, "ATDPN") == 0) {
+		if (reply->kind == ELM327_OK)
+			take_protocol(obd, reply->text);
+		if (obd_is_can(obd) && obd->fixed != obd->protocol) {
+			(void)snprintf(command, sizeof(command), "ATSP%X", obd->protocol);
+			obd_say(obd, OBD_PHASE_PROTOCOL, command);
+			return;
+		}
+	} else if (reply->kind == ELM327_OK) {
+		obd->fixed = obd->protocol;
+	}
+	obd_start_probe(obd);
+}
+
+/* ---- what is supported ---- */
+
+static int next_base(const struct obd *obd)
+{
+	int next = -1;
+
+	for (size_t i = 0; i < obd->unit_count; i++) {
+		const int of_unit = obd2_support_next(&obd->units[i].support, obd->base);
+
+		if (of_unit >= 0 && (next < 0 || of_unit < next))
+			next = of_unit;
+	}
+	return next;
+}
+
+static void ask_support(struct obd *obd)
+{
+	const int next = next_base(obd);
+	const uint8_t request[] = {0x01, (uint8_t)next};
+
+	if (next >= 0 && obd_plan_wants_support(obd, (uint8_t)next)) {
+		obd->base = (uint8_t)next;
+		if (!obd_ask(obd, OBD_PHASE_SUPPORT, &everybody, request, sizeof(request),
+			     obd->source.config->timeout_us))
+			return;
+	}
+	obd_start_vin(obd);
+}
+
+/* An adapter that was just opened may be at another vehicle; but one with a loose contact must not
+ * keep a vehicle awake. */
+static bool may_look(const struct obd *obd)
+{
+	struct rhythm_stats stats;
+
+	rhythm_stats(obd->rhythm, obd_now_us(obd), &stats);
+	return !obd->asleep ||
+	       (obd->fresh && stats.looks_today < obd->source.config->rhythm.wake_budget);
+}
+
+void obd_go_on_discovering(struct obd *obd)
+{
+	if (obd->found)
+		ask_support(obd);
+	else if (may_look(obd))
+		obd_start_search(obd);
+	else
+		obd_next(obd);
 }
 
 void obd_on_support_reply(struct obd *obd, const struct elm327_reply *reply)
 {
 	take_support(obd, reply);
-	next_support(obd);
+	ask_support(obd);
 }
 
-void obd_on_vin_reply(struct obd *obd, const struct elm327_reply *reply)
+void obd_end_discovery(struct obd *obd)
 {
-	take_vin(obd, reply);
-	end_discovery(obd);
+	size_t asked = 0;
+
+	obd_plan_fit(obd);
+	for (size_t i = 0; i < obd->item_count; i++) {
+		obd->items[i].tried = false;
+		asked += !obd->items[i].barred;
+	}
+	obd->report.ecus = (unsigned)obd->unit_count + (obd->unit_count == 0);
+	obd->report.values = (unsigned)asked;
+	obd->connected = true;
+	obd->asleep = false;
+	obd->fresh = false;
+	obd->whole_due = true;
+	obd->several = OBD_SEVERAL_UNTRIED;
+	obd->several_failures = 0;
+	rhythm_connected(obd->rhythm, obd_now_us(obd));
+	/* Only a value makes a source ok. */
+	if (asked == 0)
+		obd_set_state(obd, SOURCE_SILENT, "source_silent",
+			      "The vehicle has nothing of what the profile and the configuration "
+			      "ask for.");
+	else if (obd->report.state != SOURCE_SILENT)
+		obd_set_state(obd, SOURCE_SILENT, obd_starting, "The vehicle was found.");
+	obd_next(obd);
 }

@@ -1,70 +1,174 @@
 /* What the files of the OBD-II source share. Which file does what:
  *
- *	obd.c           the course of things: open, set up, send, take replies, deal with trouble
- *	obd_discover.c  who is there: protocol, supported parameters, VIN
- *	obd_poll.c      what is asked for when, and what the answers are worth
- *	obd_tell.c      what is told: the source's state, and updates of the vehicle
- *	obd_wants.c     the configuration's list of parameters
+ *	obd.c           the source as others see it: made, started, stopped, asked for a report
+ *	obd_talk.c      opening and closing; one command after the other, whom it is for, its reply
+ *	obd_setup.c     the adapter: its settings, what it can do
+ *	obd_mend.c      what is done about each error text of an adapter
  *	obd_trouble.c   the words for an adapter that cannot be reached
+ *	obd_discover.c  who is there: protocol, control units, supported parameters
+ *	obd_vin.c       which vehicle it is
+ *	obd_wants.c     what is to be asked for, from the configuration and the profile
+ *	obd_plan.c      what of it this vehicle and this adapter can do
+ *	obd_run.c       what is asked next, by the rhythm; sleep
+ *	obd_several.c   several parameters in one request
+ *	obd_answer.c    what came of a request
+ *	obd_lists.c     trouble codes and calibration ids
+ *	obd_tell.c      what is told: the source's state, and updates of the vehicle
+ *
+ * The course of a connection: open, (find the line's speed,) bring into step, set up, probe, search,
+ * discover, run. Everything happens on the loop; the source is always in exactly one of: a command is
+ * out (the link is busy), a timer is armed.
  */
 #ifndef AGENT_SOURCE_OBD_PRIV_H
 #define AGENT_SOURCE_OBD_PRIV_H
 
+#include "agent/protocol/elm327_adapter.h"
 #include "agent/protocol/obd2.h"
 #include "agent/source/elm_link.h"
 #include "agent/source/obd.h"
-#include "provider/obd/obd.h"
+#include "agent/source/obd_target.h"
+#include "provider/obd/reading.h"
 
 #define OBD_SECOND INT64_C(1000000)
 #define OBD_REOPEN_MIN_US (OBD_SECOND / 2) /* a dongle that is plugged in again is soon found */
 #define OBD_BUS_PAUSE_US (2 * OBD_SECOND)
+#define OBD_COMMAND_US (2 * OBD_SECOND) /* an adapter's own command; a reset takes a second */
 
-/* In the order of a connection's life; each but CLOSED and OPENING is a command that is out, or one
- * that the timer will send. */
+#define OBD_UNITS_MAX 16   /* control units that answer one functional request */
+#define OBD_SEVERAL_MAX 6  /* parameters of one request (SAE J1979) */
+#define OBD_ANSWERS_MAX 32 /* messages of one reply */
+
+/* What the command that is out is for. */
 enum obd_phase {
 	OBD_PHASE_CLOSED,    /* no device; the timer opens it again */
 	OBD_PHASE_OPENING,   /* the link brings the adapter into step */
-	OBD_PHASE_INIT,      /* init_commands[step] */
-	OBD_PHASE_SEARCH,    /* 0100 */
-	OBD_PHASE_PROTOCOL,  /* ATDPN */
+	OBD_PHASE_SETUP,     /* the set-up's commands */
+	OBD_PHASE_PROBE,     /* what the adapter can do, and back from there */
+	OBD_PHASE_SEARCH,    /* 0100: is anybody there? */
+	OBD_PHASE_DETECT,    /* the profile's own question, where nobody answers that */
+	OBD_PHASE_PROTOCOL,  /* ATDPN, ATSP */
 	OBD_PHASE_SUPPORT,   /* 0120, 0140 ... */
-	OBD_PHASE_VIN,       /* 0902 */
-	OBD_PHASE_POLL,      /* polls[current] */
+	OBD_PHASE_VIN,       /* 0902, 22F190 ... */
+	OBD_PHASE_ITEM,      /* items[current], or several of them */
+	OBD_PHASE_PATIENCE,  /* the adapter waits longer, or as usual again */
+	OBD_PHASE_VOLTAGE,   /* ATIGN, ATRV */
 	OBD_PHASE_BUS_CLOSE, /* ATPC */
-	OBD_PHASE_BUS_OPEN,  /* ATSP0 */
+	OBD_PHASE_BUS_OPEN,  /* ATSP */
+	OBD_PHASE_COUNT
 };
 
-/* A parameter that is asked for again and again. */
-struct obd_poll {
-	uint8_t pid;
-	bool tried; /* since the connect */
-	int64_t period_us;
-	int64_t backoff_us; /* 0: none; else what is waited after the last failure */
-	int64_t due_us;
+/* A control unit that answered the functional request 0100. */
+struct obd_unit {
+	uint32_t id;
+	struct obd2_support support;
+};
+
+/* Whom commands of the profile talk to. */
+struct obd_ecu {
+	struct elm327_target target; /* as the profile has it */
+	struct elm327_target now;    /* narrowed where the adapter's buffer overran */
+	bool narrow;
+};
+
+/* A command of the profile that is asked for again and again. */
+struct obd_item {
+	size_t command; /* index in the profile */
+	unsigned ecu;   /* of ecus[] */
+	bool named;     /* by the configuration */
+	bool single;    /* one parameter of service 01 that everybody is asked for */
+	bool tried;     /* since the connect */
+	bool barred;
+};
+
+/* A request, and the way to it. */
+struct obd_request {
+	struct elm327_target target;
+	uint8_t bytes[PROFILE_REQUEST_MAX];
+	uint8_t len;
+	int64_t timeout_us;
+	struct elm327_switch way; /* commands that come before it */
+	size_t step;
+	bool on_way;
+};
+
+/* A command as it is sent. */
+struct obd_outgoing {
+	char text[ELM327_COMMAND_MAX + 1];
+	struct elm327_config config;
+	int64_t timeout_us;
+};
+
+enum obd_several {
+	OBD_SEVERAL_UNTRIED,
+	OBD_SEVERAL_TRIAL, /* two are out */
+	OBD_SEVERAL_WORKS,
+	OBD_SEVERAL_NEVER,
 };
 
 struct obd {
 	struct source source;
-	struct elm_link link;
-	struct loop_timer timer; /* reopen, next poll, pause, sleep */
-	enum obd_phase phase;
-	size_t step;
-	uint8_t base; /* of the bitmap that was asked for */
-	struct elm327_config functional;
-	struct obd2_support support;
-	struct obd_want wants[OBD_WANTS_MAX];
-	int want_count; /* 0: by default */
-	struct obd_poll polls[OBD_WANTS_MAX];
-	size_t poll_count;
-	size_t current;
-	bool connected; /* discovery is done; records may be whole */
-	bool whole_due; /* the first full round is not over yet */
-	bool asleep;
+	const struct profile *profile;
+	struct obd_reading *reading;
+	struct rhythm *rhythm;
 	bool running;
-	int repeats;
-	int bus_errors, garbage, no_data;
+
+	/* The conversation. */
+	struct elm_link link;
+	struct loop_timer timer;
+	void (*later)(struct obd *obd); /* what the timer is for */
+	enum obd_phase phase;
+	struct obd_outgoing out;
+	struct obd_request request;
+	struct elm327_target talks_to;                     /* where the adapter stands */
+	bool has_target;                                   /* false: as after the set-up */
+	struct elm327_target closed_ways[RHYTHM_ECUS_MAX]; /* where it could not be led */
+	size_t closed_count;
+	int way_failures;
+	size_t step; /* of the set-up, the probing */
 	int64_t reopen_us;
-	struct obd_evidence evidence;
+	unsigned baud; /* at which the adapter was last found; 0: never */
+	int repeats;   /* of a request that was interrupted or garbled */
+	int bus_errors, garbage, internal_errors;
+	int64_t failing_us; /* no usable answer since then; MODEL_NO_TIME: the last was one */
+
+	/* The adapter and the bus. */
+	struct elm327_capabilities can;
+	struct elm327_switch undo; /* of the probing */
+	bool undoing, undo_owed;
+	uint8_t protocol;       /* ATDPN's; 0: not known */
+	uint8_t fixed;          /* ATSP's; 0: search */
+	bool line_on, line_off; /* what its ignition line has said: one alone says nothing */
+	bool header_sent;       /* since the set-up: the adapter's own would be another's */
+
+	/* The vehicle. */
+	struct obd_unit units[OBD_UNITS_MAX];
+	size_t unit_count;
+	uint8_t base;                  /* of the bitmap that is asked for */
+	bool by_detect;                /* it answers the profile's question, not 0100 */
+	bool found;                    /* somebody answered since the set-up */
+	bool connected;                /* discovery is done; it is not asleep */
+	bool asleep;                   /* nobody answered the last look */
+	bool fresh;                    /* it was not discovered since the device was opened */
+	bool whole_due;                /* the first full round is not over yet */
+	size_t vin_step;               /* which way to the VIN is tried */
+	enum obd_vin vin_sure;         /* of report.vin_given or report.vin */
+	char vin_last[MODEL_VIN_SIZE]; /* whose odometer the reading remembers */
+
+	/* What is asked for. */
+	struct obd_item *items;
+	size_t item_count;
+	struct obd_ecu ecus[RHYTHM_ECUS_MAX];
+	size_t ecu_count;
+	size_t current; /* of items */
+	enum obd_several several;
+	size_t joined[OBD_SEVERAL_MAX]; /* of items, in the request that is out */
+	size_t joined_count;
+	int several_failures;
+	int pendings; /* the unit wants time */
+	int64_t pending_since_us;
+	bool patient; /* the adapter was told to wait longer */
+
+	struct source_refusal *refusals; /* room for every item */
 	struct source_report report;
 	struct model_update update;
 	struct model_update_room room;
@@ -75,19 +179,62 @@ static inline int64_t obd_now_us(const struct obd *obd)
 	return loop_now_us(obd->source.env->loop);
 }
 
-/* ---- obd.c ---- */
+static inline const struct profile_command *obd_command(const struct obd *obd, size_t item)
+{
+	return profile_command(obd->profile, obd->items[item].command);
+}
 
-/* The timer goes off after `us`; what it does depends on the phase. */
-void obd_wait_us(struct obd *obd, int64_t us);
-/* Begins a phase and sends its command. */
-void obd_enter(struct obd *obd, enum obd_phase phase);
+/* Is the bus one of CAN with the identifiers of OBD-II? */
+static inline bool obd_is_can(const struct obd *obd)
+{
+	return obd->protocol >= 6 && obd->protocol <= 9;
+}
+
+/* ---- obd_talk.c ---- */
+
+extern const struct elm_link_events obd_link_events;
+
+/* Opens the device; where that fails, tries again later. */
+void obd_open(struct obd *obd);
+/* `later` is called after `us`, where the link is idle then. Returns 0 or -ENOMEM. */
+int obd_wait(struct obd *obd, int64_t us, void (*later)(struct obd *obd));
+/* Sends a command of the adapter's own. */
+void obd_say(struct obd *obd, enum obd_phase phase, const char *command);
+/* Besides enum elm327_target_error: it said that it can, and then could not. */
+#define OBD_E_WAY (-100)
+/* The commands that lead to a target. Returns 0, or an error where the adapter cannot go there. */
+int obd_find_way(const struct obd *obd, const struct elm327_target *target,
+		 struct elm327_switch *ret_way);
+/* A sentence's end for a person. */
+const char *obd_way_problem(int error);
+/* Sends a request, after the commands that lead to its target. Returns 0, or an error as above:
+ * nothing was sent then. */
+int obd_ask(struct obd *obd, enum obd_phase phase, const struct elm327_target *target,
+	    const uint8_t *bytes, size_t len, int64_t timeout_us);
+/* Sends the last request again; obd_repeat() what was sent last, whatever that was. */
+void obd_ask_again(struct obd *obd);
+void obd_repeat(struct obd *obd);
+/* Frames on the bus that a reply stands for, its request included. */
+unsigned obd_frames(const struct elm327_reply *reply);
+
+/* ---- obd_setup.c ---- */
+
 /* The adapter is set up from its first command on. */
-void obd_start_init(struct obd *obd);
-/* Unusable replies in a row: the adapter is not where we think it is. True where it was started
- * anew. */
+void obd_start_setup(struct obd *obd);
+void obd_on_setup_reply(struct obd *obd, const struct elm327_reply *reply);
+/* Asks for what is not known yet of what the adapter can do on this bus, then calls what comes
+ * next: the search, or with a known protocol the rest of the discovery. */
+void obd_start_probe(struct obd *obd);
+void obd_on_probe_reply(struct obd *obd, const struct elm327_reply *reply);
+
+/* ---- obd_mend.c ---- */
+
+/* What every request has in common. True where the reply is dealt with. */
+bool obd_mend(struct obd *obd, const struct elm327_reply *reply);
+/* Unusable replies in a row: the adapter is not where we think it is. True where it is set up anew. */
 bool obd_too_much_garbage(struct obd *obd);
-/* Nobody is there: look again now and then, gently. */
-void obd_fall_asleep(struct obd *obd);
+void obd_on_bus_close_reply(struct obd *obd, const struct elm327_reply *reply);
+void obd_on_bus_open_reply(struct obd *obd, const struct elm327_reply *reply);
 
 /* ---- obd_trouble.c ---- */
 
@@ -100,24 +247,72 @@ const struct obd_trouble *obd_trouble(const char *address, int error);
 
 /* ---- obd_discover.c ---- */
 
-/* Searches the vehicle. Also asks whether anybody is still there: then what was discovered before is
- * kept. */
+/* Asks whether anybody is there. Where the vehicle is known already, only that. */
 void obd_start_search(struct obd *obd);
+/* What the adapter can do is known: searches, or goes on where the bus is known. */
+void obd_go_on_discovering(struct obd *obd);
 void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply);
+void obd_on_detect_reply(struct obd *obd, const struct elm327_reply *reply);
 void obd_on_protocol_reply(struct obd *obd, const struct elm327_reply *reply);
 void obd_on_support_reply(struct obd *obd, const struct elm327_reply *reply);
+/* The vehicle is known: begins to read it. */
+void obd_end_discovery(struct obd *obd);
+
+/* ---- obd_vin.c ---- */
+
+void obd_start_vin(struct obd *obd);
 void obd_on_vin_reply(struct obd *obd, const struct elm327_reply *reply);
+/* Every way was tried, or one has led there. */
+void obd_end_vin(struct obd *obd);
 
-/* ---- obd_poll.c ---- */
+/* ---- obd_plan.c ---- */
 
-/* Makes the list of what is asked for, from the configuration or what the vehicle supports. */
-void obd_plan_polls(struct obd *obd);
-/* Sends the request that is due, or waits for it. */
-void obd_next_poll(struct obd *obd);
-void obd_on_poll_reply(struct obd *obd, const struct elm327_reply *reply);
-/* The first round after a connect is over, once, when every parameter was asked for: then what is
- * known is stated whole. */
-bool obd_round_is_over(struct obd *obd);
+/* Makes items and control units from what is wanted. Returns 0, -ENOMEM or -EINVAL. */
+int obd_plan_make(struct obd *obd);
+void obd_plan_free(struct obd *obd);
+/* Bars what this vehicle or this adapter cannot do, and says why. */
+void obd_plan_fit(struct obd *obd);
+/* The report says why an item gives nothing, a sentence's end; or not any more. */
+void obd_note_refusal(struct obd *obd, size_t item, const char *reason);
+void obd_take_back_refusal(struct obd *obd, size_t item);
+/* It is not asked for any more, too, as long as the vehicle is connected. */
+void obd_refuse(struct obd *obd, size_t item, const char *reason);
+/* Items of service 01 wait for the bitmaps from `base` on. */
+bool obd_plan_wants_support(const struct obd *obd, uint8_t base);
+
+/* ---- obd_run.c ---- */
+
+/* Does what the rhythm says. */
+void obd_next(struct obd *obd);
+/* Asks for items[item]. */
+void obd_ask_item(struct obd *obd, size_t item);
+/* Nobody is there. `frames` were spent to learn it. */
+void obd_fall_asleep(struct obd *obd, unsigned frames);
+void obd_on_voltage_reply(struct obd *obd, const struct elm327_reply *reply);
+
+/* ---- obd_several.c ---- */
+
+/* Joins what else is due to the request for items[item], where vehicle and bus take that. Returns the
+ * length of the request, 0 where it goes alone. */
+size_t obd_several_join(struct obd *obd, size_t item, uint8_t request[static PROFILE_REQUEST_MAX]);
+/* The reply to such a request. */
+void obd_several_reply(struct obd *obd, const struct elm327_reply *reply);
+
+/* ---- obd_answer.c ---- */
+
+void obd_on_item_reply(struct obd *obd, const struct elm327_reply *reply);
+void obd_on_patience_reply(struct obd *obd, const struct elm327_reply *reply);
+/* One item has come to an end. */
+void obd_item_done(struct obd *obd, size_t item, enum rhythm_outcome outcome, unsigned frames);
+/* Answers to one item become an update. False where none of them is usable. */
+bool obd_take_answers(struct obd *obd, size_t item, const struct obd_answer *answers, size_t count);
+
+/* ---- obd_lists.c ---- */
+
+/* Trouble codes, calibration ids. Returns how many fields were set in obd->update, negative where no
+ * answer is what it should be. */
+int obd_take_list(struct obd *obd, const struct profile_command *command,
+		  const struct obd_answer *answers, size_t count);
 
 /* ---- obd_tell.c ---- */
 
@@ -128,11 +323,15 @@ void obd_set_state(struct obd *obd, enum source_state state, const char *reason,
 		   const char *detail);
 /* The vehicle has given a usable answer. */
 void obd_set_ok(struct obd *obd);
-/* The adapter works but no usable answer comes: says so after a while. */
+/* The vehicle is left alone, or not any more. */
+void obd_tell_rest(struct obd *obd);
+/* A request had no usable answer, though the adapter works: says so where that goes on. */
 void obd_check_silence(struct obd *obd);
-/* An update with the value of a parameter, and what it says of the ignition. */
-void obd_tell_value(struct obd *obd, uint8_t pid, double value);
-/* Nobody answers on a bus that works: that is a measurement too. */
-void obd_tell_asleep(struct obd *obd);
+/* A unit answers, whatever it says: not a silent source's fault. */
+void obd_note_answer(struct obd *obd);
+/* Empties obd->update for something that was observed just now. */
+struct model_update *obd_begin_update(struct obd *obd);
+/* Hands it on, where it has something. */
+void obd_emit(struct obd *obd);
 
 #endif

@@ -1,9 +1,10 @@
+/* What is told: the source's state, and updates of the vehicle. */
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/source/obd_priv.h"
 
-#define SILENT_MIN_US (10 * OBD_SECOND)
+#define SILENT_US (10 * OBD_SECOND)
 
 /* ---- the source's state ---- */
 
@@ -23,36 +24,66 @@ void obd_set_state(struct obd *obd, enum source_state state, const char *reason,
 	obd->source.env->changed(obd->source.env->arg, &obd->source);
 }
 
-void obd_set_ok(struct obd *obd)
+void obd_note_answer(struct obd *obd)
 {
 	obd->report.last_ok_us = obd_now_us(obd);
 	obd->garbage = 0;
 	obd->bus_errors = 0;
-	obd->no_data = 0;
 	obd->reopen_us = OBD_REOPEN_MIN_US;
-	if (obd->connected && !obd->asleep)
+}
+
+void obd_set_ok(struct obd *obd)
+{
+	obd_note_answer(obd);
+	obd->internal_errors = 0;
+	obd->failing_us = MODEL_NO_TIME;
+	if (!obd->connected)
+		return;
+	if (obd_reading_activity(obd->reading, obd_now_us(obd)) == OBD_ACTIVITY_OFF)
+		obd_set_state(obd, SOURCE_OK, "ignition_off",
+			      "The vehicle's control units answer, its ignition is off.");
+	else
 		obd_set_state(obd, SOURCE_OK, "", "");
+}
+
+void obd_tell_rest(struct obd *obd)
+{
+	switch (rhythm_rest(obd->rhythm)) {
+	case RHYTHM_REST_SILENT:
+		/* Before the first look nobody knows; a bus that fails is no vehicle that sleeps. */
+		if (obd->asleep && obd->report.state != SOURCE_ERROR)
+			obd_set_state(obd, SOURCE_OK, "vehicle_asleep",
+				      "No control unit answers: the vehicle sleeps.");
+		break;
+	case RHYTHM_REST_VOLTAGE:
+		obd_set_state(obd, SOURCE_OK, "vehicle_asleep",
+			      "The vehicle is off and its battery is low: it is left alone.");
+		break;
+	case RHYTHM_REST_OFF:
+		obd_set_state(obd, SOURCE_OK, "vehicle_asleep",
+			      "The vehicle is off: it is left alone, so that it can sleep.");
+		break;
+	case RHYTHM_AWAKE:
+		break;
+	}
 }
 
 /* The adapter works but no usable answer comes: say so after a while. */
 void obd_check_silence(struct obd *obd)
 {
-	int64_t limit = 5 * obd->source.config->period_us;
-	int64_t since = obd->report.last_ok_us;
+	const int64_t now = obd_now_us(obd);
 
-	if (limit < SILENT_MIN_US)
-		limit = SILENT_MIN_US;
-	if (since == MODEL_NO_TIME || since < obd->report.since_us)
-		since = obd->report.since_us;
+	if (obd->failing_us == MODEL_NO_TIME)
+		obd->failing_us = now;
 	if ((obd->report.state == SOURCE_OK || obd->report.reason == obd_starting) &&
-	    !obd->asleep && obd_now_us(obd) - since > limit)
+	    now - obd->failing_us > SILENT_US)
 		obd_set_state(obd, SOURCE_SILENT, "source_silent",
 			      "The adapter replies, but the vehicle gives no usable answer.");
 }
 
 /* ---- what was observed ---- */
 
-static struct model_update *begin_update(struct obd *obd)
+struct model_update *obd_begin_update(struct obd *obd)
 {
 	const struct source_config *config = obd->source.config;
 	struct model_update *update = &obd->update;
@@ -67,64 +98,30 @@ static struct model_update *begin_update(struct obd *obd)
 	return update;
 }
 
-static void emit(struct obd *obd)
+/* The first round after a connect is over, once, when everything that may be asked of a vehicle that
+ * is awake was asked for: then what is known is stated whole. */
+static bool round_is_over(struct obd *obd)
 {
-	obd->source.env->update(obd->source.env->arg, &obd->update);
-}
+	if (!obd->whole_due || !obd->connected)
+		return false;
+	for (size_t i = 0; i < obd->item_count; i++) {
+		const enum profile_when when = obd_command(obd, i)->when;
 
-static void add_ignition(struct obd *obd)
-{
-	/* The room holds every field, and the value is one of the words. */
-	(void)model_update_set_integer(&obd->update, MODEL_FIELD_IGNITION,
-				       obd_ignition(&obd->evidence));
-}
-
-static void note_evidence(struct obd *obd, uint8_t pid, double value)
-{
-	struct obd_evidence *evidence = &obd->evidence;
-
-	evidence->answers = true;
-	evidence->silent = false;
-	switch (pid) {
-	case OBD2_ENGINE_RPM:
-		evidence->has_rpm = true;
-		evidence->rpm = value;
-		break;
-	case OBD2_SPEED:
-		evidence->has_speed = true;
-		evidence->speed_kmh = value;
-		break;
-	case OBD2_MODULE_VOLTAGE:
-		evidence->has_voltage = true;
-		evidence->voltage_v = value;
-		break;
-	default:
-		break;
+		if (!obd->items[i].tried && !obd->items[i].barred &&
+		    (when == PROFILE_WHEN_AWAKE || when == PROFILE_WHEN_ONCE))
+			return false;
 	}
+	obd->whole_due = false;
+	return true;
 }
 
-void obd_tell_value(struct obd *obd, uint8_t pid, double value)
+void obd_emit(struct obd *obd)
 {
-	struct model_update *update = begin_update(obd);
+	struct model_update *update = &obd->update;
 
-	note_evidence(obd, pid, value);
-	if (obd_apply(update, pid, value) < 0)
-		obd->report.rejected++; /* no vehicle can have it */
-	add_ignition(obd);
-	if (obd->report.vin[0])
+	if (obd->report.vin[0] && obd->connected)
 		(void)model_update_set_text(update, MODEL_FIELD_IDENTITY_VIN, obd->report.vin,
 					    MODEL_VIN_LEN);
-	update->keyframe = obd_round_is_over(obd);
-	emit(obd);
-}
-
-/* Nobody answers on a bus that works: that is a measurement too. */
-void obd_tell_asleep(struct obd *obd)
-{
-	const struct obd_evidence silent = {.silent = true};
-
-	obd->evidence = silent;
-	(void)begin_update(obd);
-	add_ignition(obd);
-	emit(obd);
+	update->keyframe = round_is_over(obd);
+	obd->source.env->update(obd->source.env->arg, update);
 }

@@ -18,7 +18,6 @@ struct source_config {
 	const char *kind;      /* "obd" */
 	const char *device;    /* an address for hal/stream.h */
 	const char *device_id; /* whose data it is */
-	const char *pids;      /* obd: what to ask for, "" by default */
 	/* obd: what the vehicle understands; lives as long as the source. */
 	const struct profile *profile;
 	/* obd: signals or commands of the profile that are wanted, with periods; "": all, as it says */
@@ -27,9 +26,8 @@ struct source_config {
 	int64_t period_us; /* between two reads of the fastest values, slower ones in
 				  * proportion; 0: as the profile says */
 	struct rhythm_config rhythm;
-	int64_t timeout_us;      /* of one answer */
-	int64_t asleep_retry_us; /* between two looks at a vehicle that sleeps */
-	bool simulated;          /* provenance */
+	int64_t timeout_us; /* of one answer */
+	bool simulated;     /* provenance */
 };
 
 /* The gateway's report of a source, contract section 3. */

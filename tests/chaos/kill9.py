@@ -202,7 +202,7 @@ def report(args, rows):
 
 def storm(args):
     with Depot(vehicles=args.vehicles, sim_options=("--odometer-step", "0.2", "--delay-ms", "5")) as depot:
-        depot.start(source={"period": f"{PERIOD_MS} ms", "pids": f"odometer:{PERIOD_MS}ms", "timeout": "1 s"},
+        depot.start(source={"period": f"{PERIOD_MS} ms", "signals": f"odometer_km:{PERIOD_MS}ms", "timeout": "1 s"},
                     agent={"mqtt": {"reconnect_max": "300 ms", "resend": "500 ms",
                                     "resend_max": "2 s", "backlog_rate": "0"},
                            # Small batches, so that there are many numbers to be judged.

@@ -29,15 +29,28 @@ def depot():
         yield depot
 
 
+LENGTHS = {0x01: 4, 0x0C: 2, 0x42: 2, 0x9A: 6, 0xA6: 4,  # the others have one byte
+           **{base: 4 for base in range(0, 0x100, 0x20)}}
+
+
+def parameters(answer):
+    """[(PID, raw number)] of an answer of service 01: several may stand in one."""
+    at = 1 if answer[0] == 0x41 else len(answer)
+    while at < len(answer):
+        end = at + 1 + LENGTHS.get(answer[at], 1)
+        yield answer[at], int.from_bytes(answer[at + 1:end], "big")
+        at = end
+
+
 def served_values(depot):
     """{(vehicle, module, field): set of values} that the simulator answered."""
     served = {}
     for line in depot.sim.served():
-        answer = bytes.fromhex(line["answer"])
-        if len(answer) > 2 and answer[0] == 0x41 and answer[1] in FIELDS:
-            module, field, value = FIELDS[answer[1]]
-            served.setdefault((line["vehicle"], module, field), set()).add(
-                round(value(int.from_bytes(answer[2:], "big")), 3))
+        for pid, raw in parameters(bytes.fromhex(line["answer"])):
+            if pid not in FIELDS:
+                continue
+            module, field, value = FIELDS[pid]
+            served.setdefault((line["vehicle"], module, field), set()).add(round(value(raw), 3))
     return served
 
 
@@ -46,9 +59,12 @@ def check_values(vehicle, body, served):
     found = 0
     for module, field, _ in FIELDS.values():
         value = (body.get(module) or {}).get(field)
-        if value is not None:
-            assert round(value, 3) in served[vehicle, module, field], (vehicle, module, field, value)
-            found += 1
+        if value is None:
+            continue
+        if field == "aux_battery_v" and value == round(value, 1):
+            continue  # measured by the adapter itself, at its plug
+        assert round(value, 3) in served[vehicle, module, field], (vehicle, module, field, value)
+        found += 1
     return found
 
 

@@ -14,7 +14,8 @@ def depot():
     with Depot(vehicles=3) as depot:
         depot.start_base(policy={"freshness_target_s": TARGET_S, "stale_threshold_s": STALE_S})
         depot.add_agent(GATEWAY, depot.sim.vehicles,
-                        {"period": "300 ms", "timeout": "1 s", "asleep_retry": "1 s"},
+                        {"period": "300 ms", "timeout": "1 s", "asleep_retry": "1 s",
+                         "voltage_period": "1 s", "wake_budget": "10000"},
                         {"batch": {"heartbeat": "500 ms"}, "mqtt": {"status_interval": "1 s"}}).start()
         depot.wait_healthy()
         yield depot

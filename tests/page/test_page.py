@@ -24,8 +24,8 @@ def test_the_page_shows_the_depot_live():
         # Long enough that a busy machine keeps vehicles healthy, short enough not to wait.
         depot.start_base(policy={"freshness_target_s": 5, "stale_threshold_s": 8})
         depot.add_agent(GATEWAY, depot.sim.vehicles,
-                        {"period": "1 s", "pids": "speed odometer:1s module_voltage hybrid_battery:1s"
-                                                  " fuel_level:1s"},
+                        {"period": "1 s", "signals": "speed_kmh odometer_km:1s aux_battery_v state_of_charge_pct:1s"
+                                                     " fuel_level_pct:1s"},
                         {"batch": {"heartbeat": "2 s"}, "mqtt": {"status_interval": "1 s"}}).start()
         depot.wait_healthy()
         given = {"link": depot.core.cli("token", "link").split()[-1],

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/protocol/obd2.h"
 #include "agent/source/obd.h"
 #include "hal/fake/stream_fake.h"
 
@@ -41,7 +42,7 @@ static struct clock_fake fake_clock;
 static struct loop *loop;
 static struct source *source;
 
-static const char vin_reply[] = "7E81014490201314434\r7E82147503030523535\r7E82242313233343536";
+static const char vin_reply[] = "7E81014490201314434\r7E82147503030525835\r7E82242313233343536";
 
 static const char *answer(struct adapter *a, const char *command)
 {
@@ -136,17 +137,41 @@ static struct source_config config = {
 	.kind = "obd",
 	.device = "serial:/dev/fake",
 	.device_id = "bus-12",
-	.pids = "",
+	.signals = "",
 	.baud = 38400,
-	.period_us = SECOND,
 	.timeout_us = 2 * SECOND,
-	.asleep_retry_us = 30 * SECOND,
 };
 static struct source_env env;
+
+static const char generic[] =
+	"[profile]\nname = test\n"
+	"[command speed]\nrequest = 01 0D\nperiod = 1 s\n"
+	"[command rpm]\nrequest = 01 0C\nperiod = 1 s\n"
+	"[signal speed]\ncommand = speed\nbytes = 0 1\nunit = km/h\ntrust = sources\n"
+	"field = vehicle_state.speed_kmh\n"
+	"[signal rpm]\ncommand = rpm\nbytes = 0 2\ndiv = 4\nunit = rpm\ntrust = sources\n"
+	"field = vehicle_state.engine_rpm\n";
+
+static struct profile *profile;
+
+static struct profile *read_profile(const char *text)
+{
+	struct profile *read = NULL;
+
+	assert_int_equal(
+		profile_parse(text, strlen(text), "test.conf", obd2_request_allowed, stderr, &read),
+		0);
+	return read;
+}
 
 static int setup(void **state)
 {
 	(void)state;
+	profile = read_profile(generic);
+	config.profile = profile;
+	rhythm_defaults(&config.rhythm);
+	config.rhythm.asleep_retry_us = 30 * SECOND;
+	config.rhythm.wake_budget = 5000;
 	memset(&adapter, 0, sizeof(adapter));
 	memset(&seen, 0, sizeof(seen));
 	seen.ignition = -1;
@@ -176,6 +201,7 @@ static int teardown(void **state)
 	source_obd_ops.destroy(source);
 	stream_fake_destroy(adapter.device);
 	loop_destroy(loop);
+	profile_free(profile);
 	return 0;
 }
 
@@ -206,7 +232,7 @@ static void a_vehicle_is_found_and_polled(void **state)
 	assert_int_equal(report_of().ecus, 1);
 	assert_int_equal(report_of().values, 2);
 	assert_string_equal(report_of().protocol, "CAN 11/500");
-	assert_string_equal(seen.vin, "1D4GP00R55B123456");
+	assert_string_equal(seen.vin, "1D4GP00RX5B123456");
 	assert_float_equal(seen.speed, 50, 0);
 	assert_float_equal(seen.rpm, 1726, 0);
 	assert_int_equal(seen.ignition, MODEL_IGNITION_ON);
@@ -352,7 +378,7 @@ static void a_vehicle_that_sleeps_is_measured_and_left_alone(void **state)
 	adapter.search = "UNABLE TO CONNECT";
 	pass(20 * SECOND);
 	assert_int_equal(report_of().state, SOURCE_OK);
-	assert_string_equal(report_of().reason, "ignition_off");
+	assert_string_equal(report_of().reason, "vehicle_asleep");
 	assert_int_equal(seen.ignition, MODEL_IGNITION_OFF);
 	asked = adapter.asked_speed;
 	pass(60 * SECOND);
@@ -389,24 +415,31 @@ static void words_of_an_adapter_that_was_not_asked_lead_to_a_new_set_up(void **s
 	assert_int_equal(report_of().state, SOURCE_OK);
 }
 
-static void the_list_of_parameters_is_read_strictly(void **state)
+static void the_list_of_signals_is_read_strictly(void **state)
 {
-	struct obd_want wants[OBD_WANTS_MAX];
-	char problem[160] = "";
+	struct profile *own = read_profile(generic);
+	struct obd_want wants[4];
+	char expected[160] = "";
+#define MAKE(text) obd_wants_make(own, text, 0, wants, expected, sizeof(expected))
 
 	(void)state;
-	assert_int_equal(
-		obd_wants_parse("speed, 0x0C:200ms odometer:5min", wants, problem, sizeof(problem)),
-		3);
-	assert_int_equal(wants[0].pid, 0x0d);
+	assert_int_equal(MAKE("speed, engine_rpm:200ms"), 2);
+	assert_int_equal(wants[0].command, 0);
+	assert_int_equal(wants[0].period_us, SECOND);
 	assert_int_equal(wants[1].period_us, 200 * MS);
-	assert_int_equal(wants[2].period_us, 300 * SECOND);
-	assert_int_equal(obd_wants_parse("", wants, problem, sizeof(problem)), 0);
-	assert_int_equal(obd_wants_parse("sped", wants, problem, sizeof(problem)), -EINVAL);
-	assert_non_null(strstr(problem, "'sped'"));
-	assert_int_equal(obd_wants_parse("speed speed", wants, problem, sizeof(problem)), -EINVAL);
-	assert_int_equal(obd_wants_parse("speed:5", wants, problem, sizeof(problem)), -EINVAL);
-	assert_int_equal(obd_wants_parse("throttle", wants, problem, sizeof(problem)), -EINVAL);
+	assert_int_equal(MAKE("vehicle_state.engine_rpm:5min"), 1);
+	assert_int_equal(wants[0].period_us, 300 * SECOND);
+	assert_int_equal(MAKE(""), 2);
+	assert_int_equal(MAKE("sped"), -EINVAL);
+	assert_non_null(strstr(expected, "'sped'"));
+	assert_int_equal(MAKE("04"), -EINVAL);
+	assert_non_null(strstr(expected, "'04'"));
+	assert_int_equal(MAKE("speed:5"), -EINVAL);
+	assert_int_equal(MAKE("speed:1ms"), -EINVAL);
+	assert_int_equal(obd_wants_make(own, "", 500 * MS, wants, expected, sizeof(expected)), 2);
+	assert_int_equal(wants[0].period_us, 500 * MS);
+#undef MAKE
+	profile_free(own);
 }
 
 int suite_agent_source_obd(void)
@@ -426,7 +459,7 @@ int suite_agent_source_obd(void)
 		TEST(a_parameter_without_an_answer_is_asked_for_less_and_less),
 		TEST(words_of_an_adapter_that_was_not_asked_lead_to_a_new_set_up),
 #undef TEST
-		cmocka_unit_test(the_list_of_parameters_is_read_strictly),
+		cmocka_unit_test(the_list_of_signals_is_read_strictly),
 	};
 
 	return cmocka_run_group_tests_name("agent.source_obd", tests, NULL, NULL);
