@@ -179,6 +179,7 @@ int profile_build_file(struct profile_build *build, const char *path)
 			return -ENOMEM;
 	}
 	build->file = i;
+	build->worded = -1;
 	build->said_file = i;
 	return 0;
 }
@@ -474,29 +475,29 @@ int profile_build_state(struct profile_build *build, enum profile_state state, c
 struct scope {
 	const struct profile *profile;
 	int command; /* -1: in all */
+	bool missed; /* a signal was not there */
 };
 
 static int find_in_scope(void *arg, const char *id)
 {
-	const struct scope *scope = arg;
+	struct scope *scope = arg;
 	const int signal = profile_signal_find(scope->profile, id);
 
-	if (signal < 0 || scope->profile->signals[signal].text)
-		return -1;
-	if (scope->command >= 0 && scope->profile->owners[signal] != scope->command)
-		return -1;
-	return signal;
+	scope->missed = signal < 0 || scope->profile->signals[signal].text ||
+			(scope->command >= 0 && scope->profile->owners[signal] != scope->command);
+	return scope->missed ? -1 : signal;
 }
 
 static int say_condition(struct profile_build *build, const struct pending *pending,
-			 const char *expected)
+			 const char *expected, bool missed)
 {
 	build->said_file = pending->file;
 	if (pending->command < 0)
 		return profile_build_error(build, pending->line, "state",
 					   state_name(pending->state), "%s", expected);
 	return profile_build_fault(build, "command", build->profile->commands[pending->command].id,
-				   pending->line, "valid_if", "%s (of this command)", expected);
+				   pending->line, "valid_if", "%s%s", expected,
+				   missed ? " (of this command)" : "");
 }
 
 static int parse_condition(struct profile_build *build, const struct pending *pending)
@@ -510,7 +511,7 @@ static int parse_condition(struct profile_build *build, const struct pending *pe
 				      sizeof(expected), &condition);
 
 	if (r == -EINVAL)
-		return say_condition(build, pending, expected);
+		return say_condition(build, pending, expected, scope.missed);
 	if (r < 0)
 		return r;
 	profile->conditions[profile->condition_count++] = condition;

@@ -476,6 +476,8 @@ static void each_mistake_of_a_command_is_said_with_its_line(void **state)
 		 "command: expected a command of kind signals, not \"bms\""},
 		{COMMAND("request = 22 01 01\nperiod = 5 s\nwhen = asleep\n"),
 		 "one of: awake on driving charging once, not \"asleep\""},
+		{COMMAND("request = 22 01 01\nperiod = 5 s\nvalid_if = voltage is 1\n"),
+		 "valid_if: expected one of = != < <= > >=, not \"is 1\"\n"},
 		{COMMAND("request = 22 01 01\nperiod = 5 s\nvalid_if = none = 1\n"),
 		 "car.conf:6: [command bms] valid_if: expected the name of a signal"},
 		{HEAD BMS "valid_if = b = 1\n[command two]\nrequest = 22 01 02\nperiod = 1 s\n"
@@ -747,7 +749,8 @@ static void profiles_are_found_by_name_and_by_path(void **state)
 	"{\"id\": \"AMPS\", \"fmt\": {\"bix\": 80, \"len\": 16, \"sign\": true, \"div\": 10,\n"    \
 	" \"min\": -400, \"max\": 400, \"unit\": \"amps\"}},\n"                                    \
 	"{\"id\": \"CHG\", \"suggestedMetric\": \"isCharging\",\n"                                 \
-	" \"fmt\": {\"bix\": 75, \"len\": 1, \"max\": 1, \"unit\": \"offon\"}}]}]}\n"
+	" \"fmt\": {\"bix\": 75, \"len\": 1, \"max\": 1, \"unit\": \"offon\",\n"                   \
+	" \"map\": {\"0\": \"idle\", \"1\": \"busy\"}}}]}]}\n"
 
 static int load(const char *text, struct profile **ret_profile, char **ret_errors)
 {
@@ -797,7 +800,11 @@ static void a_file_completes_a_signal_set(void **state)
 	assert_int_equal(signal->null_count, 1);
 	assert_int_equal(signal->trust, PROFILE_TRUST_CAPTURES);
 	assert_float_equal(signal->min, -400, 0);
-	assert_int_equal(profile_signal(profile, 2)->word_count, 2);
+	/* Ours, not those of the set. */
+	signal = profile_signal(profile, 2);
+	assert_int_equal(signal->word_count, 2);
+	assert_string_equal(profile_word(profile, signal->word_first)->name, "no");
+	assert_string_equal(profile_word(profile, signal->word_first + 1)->name, "yes");
 	/* The set suggests CHG = 1; ours is the last word: all signals are 1. */
 	assert_int_equal(condition_eval(profile_state_condition(profile, PROFILE_STATE_CHARGING),
 					all_are_one, NULL),
