@@ -13,6 +13,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "tests/sim/line_speed.h"
+
 #define OUT_MAX 16384
 
 void adapter_init(struct adapter *adapter, struct loop *loop, unsigned number,
@@ -83,26 +85,6 @@ static void on_reply_due(struct loop_timer *timer)
 	elm327_advance(&adapter->elm, loop_now_us(adapter->loop), &adapter->out);
 	flush_out(adapter);
 	arm_reply(adapter);
-}
-
-/* A speed that POSIX names, as a number. */
-static unsigned line_speed(int fd)
-{
-	static const struct {
-		speed_t code;
-		unsigned baud;
-	} speeds[] = {{B4800, 4800},     {B9600, 9600},     {B19200, 19200},
-		      {B38400, 38400},   {B57600, 57600},   {B115200, 115200},
-		      {B230400, 230400}, {B460800, 460800}, {B500000, 500000}};
-	struct termios tio;
-
-	if (tcgetattr(fd, &tio) != 0)
-		return 0;
-	for (size_t i = 0; i < sizeof(speeds) / sizeof(speeds[0]); i++) {
-		if (speeds[i].code == cfgetospeed(&tio))
-			return speeds[i].baud;
-	}
-	return 0;
 }
 
 /* A pty has no speed, but its other end was set to one. */

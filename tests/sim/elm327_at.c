@@ -173,6 +173,16 @@ static bool set_receive(struct elm327 *elm, const char *arg, uint32_t value)
 	return true;
 }
 
+static bool receive_all(struct elm327 *elm, const char *arg, uint32_t value)
+{
+	(void)arg;
+	(void)value;
+	elm->set.receive_id = 0;
+	elm->set.filter_set = false;
+	elm->set.mask_set = false;
+	return true;
+}
+
 static bool long_allowed(const struct elm327 *elm, const char *arg)
 {
 	return strlen(arg) != 8 || elm327_able(elm, ABILITY_V14);
@@ -251,7 +261,7 @@ static const struct at_command {
 	{"PC", NONE, 0, close_protocol},
 	{"SH", DIGITS(3) | DIGITS(6) | DIGITS(8), 0, set_header},
 	{"CRA", NONE | DIGITS(3) | DIGITS(8), 0, set_receive},
-	{"AR", NONE, 0, set_receive},
+	{"AR", NONE, 0, receive_all},
 	{"CF", DIGITS(3) | DIGITS(8), 0, set_filter},
 	{"CM", DIGITS(3) | DIGITS(8), 0, set_mask},
 	{"AL", NONE, 0, accept},
@@ -267,6 +277,7 @@ static const struct at_command {
 	{"CTM", DIGITS(1), ABILITY_V2, accept},
 	{"CP", DIGITS(2), ABILITY_V14, set_priority},
 	{"CEA", NONE | DIGITS(2), ABILITY_V14, set_extension},
+	{"TA", DIGITS(2), ABILITY_V2, accept},
 	{"FCSH", DIGITS(3) | DIGITS(8), ABILITY_FLOW, set_flow_header},
 	{"FCSD", DIGITS(2) | DIGITS(4) | DIGITS(6) | DIGITS(8) | DIGITS(10), ABILITY_FLOW,
 	 set_flow_data},

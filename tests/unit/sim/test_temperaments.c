@@ -122,6 +122,9 @@ static void a_clone_lacks_what_was_seen_to_be_missing(void **state)
 	}
 	ask("ATCRA7EC");
 	assert_non_null(memchr(bench.out.data, 'K', bench.out.len));
+	ask("ATAR");
+	assert_non_null(memchr(bench.out.data, 'K', bench.out.len));
+	assert_int_equal(bench.elm.set.receive_id, 0);
 }
 
 static void a_clone_puts_stray_bytes_behind_a_reset(void **state)
