@@ -77,11 +77,17 @@ static void found(struct obd *obd, const struct elm327_reply *reply)
 	obd_say(obd, OBD_PHASE_PROTOCOL, "ATDPN");
 }
 
-static void unusable(struct obd *obd)
+/* Lines of a bus before CAN cannot be read before it is known that it is one: then the adapter is asked
+ * which bus it found, and everybody again. */
+static void unusable(struct obd *obd, const struct elm327_reply *reply)
 {
 	obd->garbage++;
 	obd_check_silence(obd);
-	if (!obd_too_much_garbage(obd))
+	if (obd_too_much_garbage(obd))
+		return;
+	if (obd->protocol == 0 && reply->kind == ELM327_DATA_BAD)
+		obd_say(obd, OBD_PHASE_PROTOCOL, "ATDPN");
+	else
 		(void)obd_wait(obd, OBD_BUS_PAUSE_US, obd_start_search);
 }
 
@@ -97,7 +103,7 @@ void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply)
 		if (obd->connected || obd->unit_count > units)
 			found(obd, reply);
 		else
-			unusable(obd);
+			unusable(obd, reply);
 		return;
 	case ELM327_NEGATIVE:
 	case ELM327_PENDING:
@@ -107,7 +113,7 @@ void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply)
 		ask_by_detect(obd, obd_frames(reply));
 		return;
 	default:
-		unusable(obd);
+		unusable(obd, reply);
 	}
 }
 
@@ -127,7 +133,7 @@ void obd_on_detect_reply(struct obd *obd, const struct elm327_reply *reply)
 		obd_fall_asleep(obd, obd_frames(reply));
 		return;
 	default:
-		unusable(obd);
+		unusable(obd, reply);
 	}
 }
 

@@ -71,6 +71,10 @@ void obd_on_setup_reply(struct obd *obd, const struct elm327_reply *reply)
 		return;
 	}
 	obd->garbage = 0;
+	/* A bus that the profile knows is known from here on: the way to its own question, where nobody
+	 * answers 0100, may need what is probed for that bus. */
+	if (reply->kind == ELM327_OK)
+		obd->protocol = obd->fixed;
 	obd_start_probe(obd);
 }
 
