@@ -78,6 +78,17 @@ static int say(struct elm_link *link, const char *command)
 	return push_out(link);
 }
 
+/* An adapter that wakes up loses the first byte or two, and of 0104 (engine load) 04 is left, which
+ * clears trouble codes. Blanks, which adapters ignore, are lost instead. */
+static int say_request(struct elm_link *link, const char *request)
+{
+	char text[ELM_LINK_BLANKS + ELM327_COMMAND_MAX + 1];
+
+	memset(text, ' ', ELM_LINK_BLANKS);
+	memcpy(text + ELM_LINK_BLANKS, request, strlen(request) + 1);
+	return say(link, text);
+}
+
 /* Is the adapter's speed still to be found? */
 static bool is_seeking(const struct elm_link *link)
 {
@@ -169,7 +180,7 @@ int elm_link_send(struct elm_link *link, const char *command, const struct elm32
 	if (r)
 		return r;
 	link->state = ELM_LINK_BUSY;
-	r = say(link, command);
+	r = link->reply.request_len ? say_request(link, command) : say(link, command);
 	/* The device may have gone: told from the loop, never from inside a send. */
 	if (r == -ENOMEM)
 		return r;

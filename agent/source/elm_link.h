@@ -14,6 +14,7 @@
 #include "hal/stream.h"
 
 #define ELM_LINK_SPEEDS_MAX 10
+#define ELM_LINK_BLANKS 2 /* before a request: it survives the loss of its first bytes */
 
 enum elm_link_state {
 	ELM_LINK_CLOSED,
@@ -64,7 +65,7 @@ struct elm_link {
 	bool spoke;      /* noise() is owed */
 	bool reply_owed; /* an INCOMPLETE reply is owed */
 	size_t out_len, out_sent;
-	char out[ELM327_COMMAND_MAX + 2];
+	char out[ELM_LINK_BLANKS + ELM327_COMMAND_MAX + 2];
 	size_t heard_len; /* how much of a banner came while resynchronising */
 };
 

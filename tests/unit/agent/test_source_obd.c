@@ -86,6 +86,8 @@ static void on_write(struct stream_fake *device, const void *data, size_t len, v
 	for (size_t i = 0; i < len; i++) {
 		const char *reply;
 
+		if (bytes[i] == ' ')
+			continue;
 		if (bytes[i] != '\r') {
 			assert_true(a->len + 1 < sizeof(a->line));
 			a->line[a->len++] = bytes[i];
