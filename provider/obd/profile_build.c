@@ -783,7 +783,7 @@ static void name_by_file(struct profile *profile)
 	const char *base = slash ? slash + 1 : profile->path;
 	size_t n = 0;
 
-	for (; base[n] && n < PROFILE_NAME_SIZE - 1 && base[n] != '.'; n++)
+	for (; n < PROFILE_NAME_SIZE - 1 && base[n] && base[n] != '.'; n++)
 		profile->name[n] = isalnum((unsigned char)base[n]) ? base[n] : '-';
 	if (n == 0)
 		profile->name[n++] = 'x';
