@@ -1,18 +1,12 @@
 /* Freshet's own format (docs/profiles.md): an INI file. */
-#include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/conf.h"
-#include "base/decimal.h"
-#include "provider/obd/profile_priv.h"
+#include "provider/obd/profile_file_priv.h"
 
 #define FUNCTIONAL_11 0x7dfU
 #define FUNCTIONAL_29 0x18db33f1U
-#define ITEM_SIZE 64
 
 /* The words of an X-macro list, separated by spaces. */
 #define WORD(ident, name) name " "
@@ -140,129 +134,6 @@ static void forget(void *arg)
 	conf_free(arg);
 }
 
-/* A section that is being read. */
-struct section {
-	struct profile_build *build;
-	const struct conf_sect *sect;
-	const char *kind;
-};
-
-#define FAULT(s, key, ...)                                                                         \
-	profile_build_fault((s)->build, (s)->kind, conf_name((s)->sect),                           \
-			    conf_line((s)->sect, key), key, __VA_ARGS__)
-
-/* ---- lists and numbers in texts ---- */
-
-/* The next word of a list; false at its end. A word that is too long is cut: it fits nothing. */
-static bool next_item(const char **at, char out[static ITEM_SIZE])
-{
-	size_t len;
-
-	*at += strspn(*at, " \t,");
-	len = strcspn(*at, " \t,");
-	if (len == 0)
-		return false;
-	(void)snprintf(out, ITEM_SIZE, "%.*s", (int)(len < ITEM_SIZE ? len : ITEM_SIZE), *at);
-	*at += len;
-	return true;
-}
-
-static bool parse_unsigned(const char *text, uint32_t most, uint32_t *ret_value,
-			   const char **ret_rest)
-{
-	char *end;
-	unsigned long value;
-
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || value > most || (!ret_rest && *end))
-		return false;
-	*ret_value = (uint32_t)value;
-	if (ret_rest)
-		*ret_rest = end;
-	return true;
-}
-
-/* "7EC", "22 01 01" without blanks: 1..8 digits. */
-static bool parse_hex(const char *text, uint32_t *ret_value)
-{
-	const size_t len = strlen(text);
-
-	if (len < 1 || len > 8 || strspn(text, "0123456789abcdefABCDEF") != len)
-		return false;
-	*ret_value = (uint32_t)strtoul(text, NULL, 16);
-	return true;
-}
-
-/* A raw value: decimal, or hexadecimal with 0x. */
-static bool parse_raw(const char *text, double *ret_value, const char **ret_rest)
-{
-	char *end;
-	unsigned long long value;
-
-	if (text[0] != '0' || (text[1] != 'x' && text[1] != 'X') ||
-	    !isxdigit((unsigned char)text[2]))
-		return decimal_parse(text, ret_value, ret_rest);
-	errno = 0;
-	value = strtoull(text, &end, 16);
-	if (errno)
-		return false;
-	*ret_value = (double)value;
-	*ret_rest = end;
-	return true;
-}
-
-/* "5" or "5..9". */
-static bool parse_range(const char *text, struct profile_null *null)
-{
-	const char *rest;
-
-	if (!parse_raw(text, &null->first, &rest))
-		return false;
-	null->last = null->first;
-	if (rest[0] == '.' && rest[1] == '.' && !parse_raw(rest + 2, &null->last, &rest))
-		return false;
-	return *rest == '\0';
-}
-
-/* "39", "39..41": whole numbers up to `most`; an end that is left out is 0 where `open`. */
-static bool parse_span(const char *text, uint32_t most, bool open, uint16_t *ret_first,
-		       uint16_t *ret_last)
-{
-	const char *rest = text;
-	uint32_t first = 0;
-	uint32_t last = 0;
-
-	if (!parse_unsigned(text, most, &first, &rest) && !(open && *text == '.'))
-		return false;
-	last = first;
-	if (rest[0] == '.' && rest[1] == '.') {
-		rest += 2;
-		last = 0;
-		if (!parse_unsigned(rest, most, &last, &rest) && !(open && !*rest))
-			return false;
-	}
-	if (*rest)
-		return false;
-	*ret_first = (uint16_t)first;
-	*ret_last = (uint16_t)last;
-	return true;
-}
-
-/* "96 16": two whole numbers. */
-static bool parse_pair(const char *text, uint32_t most_first, uint32_t most_second,
-		       uint32_t *ret_first, uint32_t *ret_second)
-{
-	char first[ITEM_SIZE], second[ITEM_SIZE], more[ITEM_SIZE];
-
-	if (!next_item(&text, first) || !next_item(&text, second) || next_item(&text, more))
-		return false;
-	return parse_unsigned(first, most_first, ret_first, NULL) &&
-	       parse_unsigned(second, most_second, ret_second, NULL);
-}
-
 /* ---- [profile] and [state] ---- */
 
 /* The numbers of ATSP, in the order of the key's words. */
@@ -279,12 +150,12 @@ static int read_head(struct profile_build *build, const struct conf *conf)
 {
 	const struct conf_sect *head = conf_get(conf, "profile");
 	const char *vins = conf_text(head, "vin");
-	char vin[ITEM_SIZE];
+	char vin[PROFILE_ITEM_SIZE];
 
 	(void)profile_build_name(build, conf_text(head, "name"), conf_line(head, "name"));
 	(void)profile_build_title(build, conf_text(head, "title"), conf_line(head, "title"));
 	profile_build_protocol(build, protocols[conf_int(head, "bus")]);
-	while (next_item(&vins, vin))
+	while (profile_next_item(&vins, vin))
 		(void)profile_build_vin(build, vin, conf_line(head, "vin"));
 	if (conf_is_set(head, "detect"))
 		(void)profile_build_detect(build, conf_text(head, "detect"),
@@ -313,7 +184,7 @@ static int read_states(struct profile_build *build, const struct conf *conf)
 
 /* ---- [command] ---- */
 
-static int read_request(const struct section *in, struct profile_command *command)
+static int read_request(const struct profile_section *in, struct profile_command *command)
 {
 	const char *text = conf_text(in->sect, "request");
 	size_t n = 0;
@@ -324,12 +195,13 @@ static int read_request(const struct section *in, struct profile_command *comman
 
 		if (*text == ' ' || *text == '\t')
 			continue;
-		if (strlen(pair) != 2 || !parse_hex(pair, &byte))
-			return FAULT(in, "request", "bytes in hex, such as 22 01 01, not \"%.24s\"",
-				     text);
+		if (strlen(pair) != 2 || !profile_parse_hex(pair, &byte))
+			return PROFILE_FAULT(in, "request",
+					     "bytes in hex, such as 22 01 01, not \"%.24s\"", text);
 		if (n == PROFILE_REQUEST_MAX)
-			return FAULT(in, "request", "at most %d bytes, what one frame carries",
-				     PROFILE_REQUEST_MAX);
+			return PROFILE_FAULT(in, "request",
+					     "at most %d bytes, what one frame carries",
+					     PROFILE_REQUEST_MAX);
 		command->request[n++] = (uint8_t)byte;
 		text++;
 	}
@@ -342,49 +214,50 @@ static bool parse_id(const char *text, uint32_t *ret_id, uint8_t *ret_bits)
 {
 	const size_t len = strlen(text);
 
-	if ((len != 3 && len != 8) || !parse_hex(text, ret_id))
+	if ((len != 3 && len != 8) || !profile_parse_hex(text, ret_id))
 		return false;
 	*ret_bits = len == 3 ? 11 : 29;
 	return true;
 }
 
-static int read_ids(const struct section *in, bool is_29, struct profile_ecu *ecu)
+static int read_ids(const struct profile_section *in, bool is_29, struct profile_ecu *ecu)
 {
 	const char *at = conf_text(in->sect, "ecu");
-	char tx[ITEM_SIZE], rx[ITEM_SIZE], more[ITEM_SIZE];
+	char tx[PROFILE_ITEM_SIZE], rx[PROFILE_ITEM_SIZE], more[PROFILE_ITEM_SIZE];
 	uint8_t rx_bits;
 
-	if (!next_item(&at, tx))
-		return FAULT(in, "ecu", "REQUEST-ID ANSWER-ID, or all");
-	if (strcmp(tx, "all") == 0 && !next_item(&at, more)) {
+	if (!profile_next_item(&at, tx))
+		return PROFILE_FAULT(in, "ecu", "REQUEST-ID ANSWER-ID, or all");
+	if (strcmp(tx, "all") == 0 && !profile_next_item(&at, more)) {
 		ecu->tx = is_29 ? FUNCTIONAL_29 : FUNCTIONAL_11;
 		ecu->id_bits = is_29 ? 29 : 11;
 		return 0;
 	}
 	if (!parse_id(tx, &ecu->tx, &ecu->id_bits))
-		return FAULT(in, "ecu", "an identifier of 3 or 8 hex digits, or all, not \"%s\"",
-			     tx);
-	if (!next_item(&at, rx))
+		return PROFILE_FAULT(in, "ecu",
+				     "an identifier of 3 or 8 hex digits, or all, not \"%s\"", tx);
+	if (!profile_next_item(&at, rx))
 		return 0;
-	if (!parse_id(rx, &ecu->rx, &rx_bits) || rx_bits != ecu->id_bits || next_item(&at, more))
-		return FAULT(in, "ecu", "one answer's identifier of as many digits, not \"%s\"",
-			     rx);
+	if (!parse_id(rx, &ecu->rx, &rx_bits) || rx_bits != ecu->id_bits ||
+	    profile_next_item(&at, more))
+		return PROFILE_FAULT(in, "ecu",
+				     "one answer's identifier of as many digits, not \"%s\"", rx);
 	return 0;
 }
 
-static int read_byte(const struct section *in, const char *key, uint8_t *ret_byte)
+static int read_byte(const struct profile_section *in, const char *key, uint8_t *ret_byte)
 {
 	uint32_t byte;
 
 	if (!conf_is_set(in->sect, key))
 		return 0;
-	if (!parse_hex(conf_text(in->sect, key), &byte) || byte == 0 || byte > 0xff)
-		return FAULT(in, key, "a byte in hex, 01..FF");
+	if (!profile_parse_hex(conf_text(in->sect, key), &byte) || byte == 0 || byte > 0xff)
+		return PROFILE_FAULT(in, key, "a byte in hex, 01..FF");
 	*ret_byte = (uint8_t)byte;
 	return 0;
 }
 
-static int read_ecu(const struct section *in, bool is_29, struct profile_ecu *ecu)
+static int read_ecu(const struct profile_section *in, bool is_29, struct profile_ecu *ecu)
 {
 	int r = read_ids(in, is_29, ecu);
 
@@ -397,23 +270,23 @@ static int read_ecu(const struct section *in, bool is_29, struct profile_ecu *ec
 	if (r < 0)
 		return r;
 	if (ecu->tester && !ecu->extension)
-		return FAULT(in, "tester", "an `extension` too: both belong together");
+		return PROFILE_FAULT(in, "tester", "an `extension` too: both belong together");
 	ecu->flow_control = conf_bool(in->sect, "flow_control");
 	return 0;
 }
 
-static int read_years(const struct section *in, struct profile_command *command)
+static int read_years(const struct profile_section *in, struct profile_command *command)
 {
 	const char *text = conf_text(in->sect, "years");
 
 	if (!conf_is_set(in->sect, "years"))
 		return 0;
-	if (!parse_span(text, 9999, true, &command->year_from, &command->year_to))
-		return FAULT(in, "years", "2018, 2018..2022, 2018.. or ..2022");
+	if (!profile_parse_span(text, 9999, true, &command->year_from, &command->year_to))
+		return PROFILE_FAULT(in, "years", "2018, 2018..2022, 2018.. or ..2022");
 	return 0;
 }
 
-static int read_valid_if(const struct section *in, int command)
+static int read_valid_if(const struct profile_section *in, int command)
 {
 	if (!conf_is_set(in->sect, "valid_if"))
 		return 0;
@@ -422,7 +295,7 @@ static int read_valid_if(const struct section *in, int command)
 }
 
 /* A command of the signal set: what the set does not say. */
-static int complete_command(const struct section *in, int command)
+static int complete_command(const struct profile_section *in, int command)
 {
 	static const char *const fixed[] = {"ecu",          "extension", "tester",
 					    "flow_control", "kind",      "years"};
@@ -433,7 +306,8 @@ static int complete_command(const struct section *in, int command)
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
 		if (conf_is_set(in->sect, fixed[i]))
-			return FAULT(in, fixed[i], "no such key: the signal set has this command");
+			return PROFILE_FAULT(in, fixed[i],
+					     "no such key: the signal set has this command");
 	}
 	if (conf_is_set(in->sect, "period"))
 		period = conf_int(in->sect, "period") * 1000;
@@ -443,7 +317,7 @@ static int complete_command(const struct section *in, int command)
 	return r < 0 ? r : read_valid_if(in, command);
 }
 
-static int read_command(const struct section *in, bool is_29)
+static int read_command(const struct profile_section *in, bool is_29)
 {
 	struct profile_command command = {
 		.kind = (enum profile_kind)conf_int(in->sect, "kind"),
@@ -457,7 +331,8 @@ static int read_command(const struct section *in, bool is_29)
 	if (known >= 0 && !conf_is_set(in->sect, "request"))
 		return complete_command(in, known);
 	if (!conf_is_set(in->sect, "request"))
-		return FAULT(in, "request", "the required key, the bytes of the request in hex");
+		return PROFILE_FAULT(in, "request",
+				     "the required key, the bytes of the request in hex");
 	(void)snprintf(command.id, sizeof(command.id), "%s", conf_name(in->sect));
 	r = read_request(in, &command);
 	if (r < 0)
@@ -474,7 +349,7 @@ static int read_command(const struct section *in, bool is_29)
 
 static int read_commands(struct profile_build *build, const struct conf *conf)
 {
-	struct section in = {.build = build, .kind = "command"};
+	struct profile_section in = {.build = build, .kind = "command"};
 	const bool is_29 = bus_is_29(conf);
 
 	while ((in.sect = conf_next(conf, "command", in.sect)) != NULL) {
@@ -484,231 +359,14 @@ static int read_commands(struct profile_build *build, const struct conf *conf)
 	return 0;
 }
 
-/* ---- [signal] ---- */
-
-/* "17.3": the bit of weight 2^3 in byte 17. */
-static bool parse_bit(const char *text, uint32_t *ret_start)
-{
-	const char *rest;
-	uint32_t byte, bit;
-
-	if (!parse_unsigned(text, PROFILE_ANSWER_MAX, &byte, &rest) || *rest != '.' ||
-	    !parse_unsigned(rest + 1, 7, &bit, NULL))
-		return false;
-	*ret_start = byte * 8 + 7 - bit;
-	return true;
-}
-
-static int read_place(const struct section *in, struct profile_signal *signal)
-{
-	const bool bytes = conf_is_set(in->sect, "bytes");
-	const bool bits = conf_is_set(in->sect, "bits");
-	const bool bit = conf_is_set(in->sect, "bit");
-	const uint32_t most = signal->text ? 248 : 64;
-	uint32_t start = 0;
-	uint32_t count = 1;
-
-	if (bytes + bits + bit != 1)
-		return FAULT(in, "bits", "exactly one of bytes, bits, bit");
-	if (bytes) {
-		if (!parse_pair(conf_text(in->sect, "bytes"), PROFILE_ANSWER_MAX, most / 8, &start,
-				&count))
-			return FAULT(in, "bytes",
-				     "FIRST COUNT: the first byte after the echo (0..%d), "
-				     "and how many (1..%" PRIu32 ")",
-				     PROFILE_ANSWER_MAX, most / 8);
-		start *= 8;
-		count *= 8;
-	}
-	if (bits &&
-	    !parse_pair(conf_text(in->sect, "bits"), PROFILE_ANSWER_MAX * 8, most, &start, &count))
-		return FAULT(in, "bits",
-			     "FIRST COUNT: the first bit after the echo (0..%d), and how many "
-			     "(1..%" PRIu32 ")",
-			     PROFILE_ANSWER_MAX * 8, most);
-	if (bit && !parse_bit(conf_text(in->sect, "bit"), &start))
-		return FAULT(in, "bit", "BYTE.BIT such as 17.3, bit 7 is the first of a byte");
-	signal->format.start = start;
-	signal->format.bits = (uint8_t)count;
-	return 0;
-}
-
-static int read_length(const struct section *in, struct profile_signal *signal)
-{
-	if (!conf_is_set(in->sect, "length"))
-		return 0;
-	if (!parse_span(conf_text(in->sect, "length"), PROFILE_ANSWER_MAX, false, &signal->len_min,
-			&signal->len_max) ||
-	    signal->len_min == 0)
-		return FAULT(in, "length", "bytes after the echo: 39 or 39..41");
-	return 0;
-}
-
-static int read_bounds(const struct section *in, struct profile_signal *signal)
-{
-	const bool min = conf_is_set(in->sect, "min");
-	const bool max = conf_is_set(in->sect, "max");
-
-	if (!min && !max)
-		return 0;
-	signal->min = min ? conf_number(in->sect, "min") : -INFINITY;
-	signal->max = max ? conf_number(in->sect, "max") : INFINITY;
-	if (signal->min > signal->max)
-		return FAULT(in, "max", "a number that is not less than min");
-	return 0;
-}
-
-/* A text has no scale. */
-static int check_text(const struct section *in)
-{
-	static const char *const numbers[] = {"order",      "signed", "mul",    "div",
-					      "add",        "min",    "max",    "null",
-					      "null_value", "unit",   "negate", "words"};
-
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		if (conf_is_set(in->sect, numbers[i]))
-			return FAULT(in, numbers[i], "no such key: a text is no number");
-	}
-	return 0;
-}
-
-static int read_nulls(const struct section *in, int signal, const char *key, bool raw)
-{
-	const char *at = conf_text(in->sect, key);
-	const int line = conf_line(in->sect, key);
-	char item[ITEM_SIZE];
-	int r = 0;
-
-	while (r == 0 && next_item(&at, item)) {
-		struct profile_null null = {.raw = raw};
-
-		if (raw && strcmp(item, "ones") == 0)
-			r = profile_build_null_ones(in->build, signal, line);
-		else if (parse_range(item, &null))
-			r = profile_build_null(in->build, signal, &null, line);
-		else
-			r = FAULT(in, key, "values or ranges such as 0 254..255%s, not \"%s\"",
-				  raw ? " 0xFFFF ones" : "", item);
-	}
-	return r;
-}
-
-static bool is_whole(double raw)
-{
-	return raw > -9e15 && raw < 9e15 && !(raw < (double)(int64_t)raw) &&
-	       !(raw > (double)(int64_t)raw);
-}
-
-static int read_words(const struct section *in, int signal)
-{
-	const char *at = conf_text(in->sect, "words");
-	char item[ITEM_SIZE];
-	int r = 0;
-
-	while (r == 0 && next_item(&at, item)) {
-		const char *rest = item;
-		double raw;
-
-		if (!parse_raw(item, &raw, &rest) || *rest != ':' || !is_whole(raw))
-			r = FAULT(in, "words", "RAW:WORD such as 0:p, not \"%s\"", item);
-		else
-			r = profile_build_word(in->build, signal, (int64_t)raw, rest + 1,
-					       conf_line(in->sect, "words"));
-	}
-	return r;
-}
-
-static int read_field(const struct section *in, int signal)
-{
-	const char *name = conf_text(in->sect, "field");
-	const int field = profile_field_find(name);
-
-	if (!conf_is_set(in->sect, "field"))
-		return 0;
-	if (field < 0 && strcmp(name, "none") != 0)
-		return FAULT(in, "field",
-			     "a canonical field (docs/canonical-model.md) such as "
-			     "battery.pack_voltage_v, not \"%.40s\"",
-			     name);
-	return profile_build_field(in->build, signal, field, conf_line(in->sect, "field"));
-}
-
-/* What may also complete a signal of a signal set. */
-static int read_meaning(const struct section *in, int signal)
-{
-	struct profile_signal *is = profile_build_signal_at(in->build, signal);
-	int r = read_bounds(in, is);
-
-	is->trust = (enum profile_trust)conf_int(in->sect, "trust");
-	if (r == 0)
-		r = read_nulls(in, signal, "null", true);
-	if (r == 0)
-		r = read_nulls(in, signal, "null_value", false);
-	if (r == 0)
-		r = read_words(in, signal);
-	if (r == 0 && conf_is_set(in->sect, "unit"))
-		r = profile_build_unit(in->build, signal, conf_text(in->sect, "unit"),
-				       conf_line(in->sect, "unit"));
-	if (r == 0)
-		r = read_field(in, signal);
-	if (r == 0 && conf_bool(in->sect, "negate")) {
-		is->to_mul = -is->to_mul;
-		is->to_add = -is->to_add;
-	}
-	return r;
-}
-
-static int complete_signal(const struct section *in, int signal)
-{
-	static const char *const fixed[] = {"bytes", "bits", "bit", "order",  "signed",
-					    "mul",   "div",  "add", "length", "text"};
-
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
-		if (conf_is_set(in->sect, fixed[i]))
-			return FAULT(in, fixed[i], "no such key: the signal set has this signal");
-	}
-	if (profile_build_signal_at(in->build, signal)->text && check_text(in) < 0)
-		return -EINVAL;
-	return read_meaning(in, signal);
-}
-
-static int read_signal(const struct section *in)
-{
-	const char *owner = conf_text(in->sect, "command");
-	const int command = profile_build_command_find(in->build, owner);
-	const int known = profile_build_signal_find(in->build, conf_name(in->sect));
-	struct profile_signal signal;
-	int r;
-
-	if (known >= 0 && !conf_is_set(in->sect, "command"))
-		return complete_signal(in, known);
-	if (command < 0)
-		return FAULT(in, "command", "the name of a [command], not \"%.40s\"", owner);
-	profile_signal_init(&signal);
-	(void)snprintf(signal.id, sizeof(signal.id), "%s", conf_name(in->sect));
-	signal.line = conf_line(in->sect, NULL);
-	signal.text = conf_bool(in->sect, "text");
-	signal.format.order = (enum model_signal_order)conf_int(in->sect, "order");
-	signal.format.is_signed = conf_bool(in->sect, "signed");
-	signal.format.mul = conf_number(in->sect, "mul");
-	signal.format.div = conf_number(in->sect, "div");
-	signal.format.add = conf_number(in->sect, "add");
-	r = signal.text ? check_text(in) : 0;
-	if (r == 0)
-		r = read_place(in, &signal);
-	if (r == 0)
-		r = read_length(in, &signal);
-	if (r == 0)
-		r = profile_build_signal(in->build, command, &signal);
-	return r < 0 ? r : read_meaning(in, r);
-}
+/* ---- signals, and what they belong to ---- */
 
 static int read_signals(struct profile_build *build, const struct conf *conf)
 {
-	struct section in = {.build = build, .kind = "signal"};
+	struct profile_section in = {.build = build, .kind = "signal"};
 
 	while ((in.sect = conf_next(conf, "signal", in.sect)) != NULL) {
-		if (read_signal(&in) == -ENOMEM)
+		if (profile_read_signal(&in) == -ENOMEM)
 			return -ENOMEM;
 	}
 	return 0;
@@ -718,7 +376,7 @@ static int read_signals(struct profile_build *build, const struct conf *conf)
 static void check_use(struct profile_build *build, const struct conf *conf)
 {
 	const char *detect = conf_text(conf_get(conf, "profile"), "detect");
-	struct section in = {.build = build, .kind = "command"};
+	struct profile_section in = {.build = build, .kind = "command"};
 
 	if (profile_build_mistakes(build) > 0)
 		return; /* its signals may be among them */
@@ -729,7 +387,8 @@ static void check_use(struct profile_build *build, const struct conf *conf)
 		    profile_build_command_at(build, command)->kind == PROFILE_KIND_SIGNALS &&
 		    profile_build_signals_of(build, command) == 0 &&
 		    strcmp(detect, conf_name(in.sect)) != 0)
-			(void)FAULT(&in, "request", "at least one [signal] of this command");
+			(void)PROFILE_FAULT(&in, "request",
+					    "at least one [signal] of this command");
 	}
 }
 
