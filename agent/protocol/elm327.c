@@ -270,7 +270,7 @@ static void take_data_line(struct elm327_reply *reply, const char *line)
 
 static void take_line(struct elm327_reply *reply)
 {
-	char packed[ELM327_LINE_MAX + 1];
+	char packed[ELM327_LINE_MAX + 1] = "";
 	const char *rest;
 
 	reply->line[reply->line_len] = '\0';
