@@ -25,9 +25,9 @@ run() {
 	diff -u "$own/$name.err" "$work/err" || fail "$name: other errors"
 }
 
-run good 0 --verbose "$own/good"
-run json 0 --json "$own/good"
-run bad 1 --verbose "$own/bad"
+run good 0 --profiles "$own/profiles" --verbose "$own/good"
+run json 0 --profiles "$own/profiles" --json "$own/good"
+run bad 1 --profiles "$own/profiles" --verbose "$own/bad"
 
 status=0
 "$program" "$own/absent" >"$work/out" 2>"$work/err" || status=$?

@@ -5,6 +5,7 @@
  *	files.c    a folder becomes a list of files, each of a kind, told by the keys of its first row
  *	rows.c     a file becomes rows (JSON lines) or one document, and these are counted
  *	kinds.c    the table of kinds: a new kind is one file kind_X.c and one row there
+ *	ev_facts.c facts of vehicles become signal sets
  *	obd_path.c a case of OBD becomes a signal set, a target, a reply, an answer, a value
  */
 #ifndef TESTS_CONFORMANCE_CONFORMANCE_H
@@ -25,6 +26,7 @@
 struct conform_options {
 	const char *folder;
 	const char *profiles; /* folder of vehicle profiles */
+	const char *facts;    /* path in the folder of its first file of kind ev_pids, or NULL */
 	bool json;
 	bool verbose;
 };
@@ -96,6 +98,10 @@ const struct conform_kind *conform_kind_of(const struct jr_value *first);
 int conform_obd_case(struct conform_run *run, const struct jr_value *row);
 int conform_garbled(struct conform_run *run, const struct jr_value *row);
 int conform_grammar(struct conform_run *run, const struct jr_value *document);
+int conform_ev_pids(struct conform_run *run, const struct jr_value *document);
+int conform_uds(struct conform_run *run, const struct jr_value *document);
+int conform_ev_pids_begin(struct conform_run *run);
+void conform_ev_pids_end(struct conform_run *run);
 
 /* ---- files.c ---- */
 

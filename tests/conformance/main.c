@@ -210,6 +210,9 @@ int main(int argc, char **argv)
 		return status;
 	if (!folder_is_there(options.folder) || conform_files_find(&options, &files))
 		return 1;
+	for (size_t i = files.count; i-- > 0;)
+		if (files.all[i].kind && strcmp(files.all[i].kind->name, "ev_pids") == 0)
+			options.facts = files.all[i].path;
 	status = run_all(&options, &files);
 	conform_files_free(&files);
 	if (fflush(stdout) || ferror(stdout)) {
