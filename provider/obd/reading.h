@@ -7,16 +7,17 @@
  * sent is set, once: a value is never repeated as if it were new.
  *
  * Rules:
- *	where several signals are one field, the first of the profile that said something in the last
- *	few periods has it (three periods of its command, at least 15 s); the adapter's own voltage
- *	comes last;
- *	a field becomes null where the vehicle says that it does not know, and no other signal knows;
+ *	where several signals are one field, the first of the profile that said something in the
+ *	last few periods has it (three periods of its command, at least 15 s); the adapter's own
+ *	voltage comes last;
+ *	a field becomes null where the vehicle says that it does not know, and no other signal
+ *	knows;
  *	conditions see what was read in the last few periods, nothing older;
  *	power is voltage times current where both were read within 3 s, once a current;
- *	ignition without a condition: on where the engine turns or the vehicle moves; accessory where
- *	neither and the 12 V system (or the 24 V one) is not being charged; on where it is being
- *	charged, but a vehicle with a traction battery then says unknown, for it also charges its 12 V
- *	battery while it stands; off where the bus is silent;
+ *	ignition without a condition: on where the engine turns, the vehicle moves or a gear is
+ *	engaged; accessory where none of these and the 12 V system (or the 24 V one) is not being
+ *	charged; on where it is being charged, but a vehicle with a traction battery then says
+ *	unknown, for it also charges its 12 V battery while it stands; off where the bus is silent;
  *	driving without a condition: it moves;
  *	charging without a condition is unknown; a vehicle that charges is plugged in, and one of a
  *	profile that knows charging is not while it moves; "stopped" needs a cable that is seen or a
@@ -36,9 +37,9 @@
 #define OBD_PROVIDER "obd"
 
 /* How the vehicle stands, for those who decide what to ask next. In this order: each wakes more.
- * Where several hold: driving, charging, on, off. It rests on what was read in the last few periods;
- * a vehicle that was not asked for two minutes is UNKNOWN, but one that was silent stays ASLEEP until
- * it answers. */
+ * Where several hold: driving, charging, on, off. It rests on what was read in the last few
+ * periods; a vehicle that was not asked for two minutes is UNKNOWN, but one that was silent stays
+ * ASLEEP until it answers. */
 enum obd_activity {
 	OBD_ACTIVITY_UNKNOWN, /* no evidence; units may answer */
 	OBD_ACTIVITY_ASLEEP,  /* nobody answers */
@@ -75,8 +76,8 @@ void obd_reading_destroy(struct obd_reading *reading); /* NULL is accepted */
 void obd_reading_reset(struct obd_reading *reading);
 
 /* Takes the answers to command `index` of the profile at `mono_us` and sets what they say in
- * `update`. Where several units answered, the one with the smallest id that has a value gives it;
- * a BOOL field is true where any says so. Of a command that has no signals (trouble codes) only that
+ * `update`. Where several units answered, the one with the smallest id that has a value gives it; a
+ * BOOL field is true where any says so. Of a command that has no signals (trouble codes) only that
  * it was answered counts. Returns how many fields were set; MODEL_E_SPACE where the update is too
  * small (struct model_update_room never is): some are not set then. The same holds below. */
 int obd_reading_take(struct obd_reading *reading, size_t index, const struct obd_answer *answers,
@@ -91,8 +92,8 @@ int obd_reading_silent(struct obd_reading *reading, int64_t mono_us, struct mode
 int obd_reading_plug_voltage(struct obd_reading *reading, double volts, int64_t mono_us,
 			     struct model_update *update);
 
-/* Trouble codes of one kind (kind DTC_*), whole: `codes` is a list of texts "P0301", each with its NUL
- * (struct model_value). Returns how many fields were set. */
+/* Trouble codes of one kind (kind DTC_*), whole: `codes` is a list of texts "P0301", each with its
+ * NUL (struct model_value). Returns how many fields were set. */
 int obd_reading_dtcs(struct obd_reading *reading, enum profile_kind kind, const char *codes,
 		     size_t len, struct model_update *update);
 

@@ -1,4 +1,5 @@
-/* What the files of reading share: reading.c takes answers, state.c derives from them. */
+/* What the files of reading share: reading.c keeps what is known, reading_answer.c takes answers,
+ * reading_state.c derives from them. */
 #ifndef PROVIDER_OBD_READING_PRIV_H
 #define PROVIDER_OBD_READING_PRIV_H
 
@@ -49,6 +50,31 @@ struct obd_reading {
 #define READING_UNSAID (-1)
 #define READING_UNKNOWN (-2)
 
+static inline bool reading_is_fresh(int64_t at_us, int64_t keep_us, int64_t now_us)
+{
+	return at_us != READING_NEVER && now_us - at_us <= keep_us;
+}
+
+/* Is the field in the hands of a signal that the profile prefers to this one? */
+bool reading_is_held(const struct obd_reading *reading, enum model_field field, size_t signal,
+		     int64_t mono_us);
+
+/* Adds what a step set to the sum; false where the update is full, which the sum then says. */
+static inline bool reading_add(int *sum, int r)
+{
+	if (r < 0)
+		*sum = r;
+	else
+		*sum += r;
+	return r >= 0;
+}
+
+/* Takes what the units answered to a command of kind SIGNALS and sets what they say. Returns how many
+ * fields were set, or MODEL_E_SPACE. */
+int reading_take(struct obd_reading *reading, const struct profile_command *command,
+		 const struct obd_answer *answers, size_t count, int64_t mono_us,
+		 struct model_update *update);
+
 /* A field's value that is still good as evidence. */
 bool reading_fresh(const struct obd_reading *reading, enum model_field field, int64_t now_us,
 		   double *ret_number);
@@ -56,8 +82,8 @@ bool reading_fresh(const struct obd_reading *reading, enum model_field field, in
 /* Did somebody answer so recently that the vehicle counts as awake? */
 bool reading_awake(const struct obd_reading *reading, int64_t now_us);
 
-/* Sets what follows from what is known. `answered`: a unit answered just now. Returns how many fields
- * were set, or MODEL_E_SPACE. */
+/* Sets what follows from what is known. `answered`: a unit answered just now. Returns how many
+ * fields were set, or MODEL_E_SPACE. */
 int reading_derive(struct obd_reading *reading, bool answered, int64_t now_us,
 		   struct model_update *update);
 

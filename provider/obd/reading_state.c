@@ -1,17 +1,21 @@
 /* What follows from what a vehicle said. */
+#include <string.h>
+
 #include "provider/obd/reading_priv.h"
 
 /* Voltage and current make a power where they were read within this. */
 #define POWER_US (3 * READING_SECOND)
 
-/* A 12 V system at or above this is being charged: alternator or DC/DC converter runs. Above the
- * second the system is one of 24 V, and everything doubles. */
+/* A 12 V system at or above this is being charged: alternator or DC/DC converter runs. Converters
+ * of electric vehicles also hold less (a Leaf 13.0 V), but never so little as a battery at rest.
+ * Above the last the system is one of 24 V, and everything doubles. */
 #define CHARGING_12V 13.2
+#define CONVERTER_12V 12.9
 #define SYSTEM_24V 18.0
 
 /* After a vehicle woke so long its evidence has time to come: the signals of the profile's own
- * condition, before the general rule may say that the ignition is not on; and any, before it is said
- * that the ignition is not known. */
+ * condition, before the general rule may say that the ignition is not on; and any, before it is
+ * said that the ignition is not known. */
 #define GRACE_US (60 * READING_SECOND)
 
 /* ---- conditions ---- */
@@ -30,7 +34,7 @@ static bool signal_now(void *arg, size_t signal, double *ret_value)
 	if (signal >= evidence->reading->slot_count)
 		return false;
 	slot = &evidence->reading->slots[signal];
-	if (slot->at_us == READING_NEVER || evidence->now_us - slot->at_us > slot->keep_us)
+	if (!reading_is_fresh(slot->at_us, slot->keep_us, evidence->now_us))
 		return false;
 	if (slot->at_us == evidence->now_us)
 		evidence->is_new = true;
@@ -74,17 +78,27 @@ static enum truth is_charging(const struct obd_reading *reading, int64_t now_us,
 
 /* ---- ignition ---- */
 
-/* By what every vehicle has. An electric vehicle runs its converter while it charges, and to keep its
- * 12 V battery alive: there voltage alone does not say that the ignition is on. */
+/* Is a gear engaged? A field of words has the index of its word. */
+static bool is_drive(double gear)
+{
+	const char *word = model_word(MODEL_WORDS_GEAR, (size_t)gear);
+
+	return strcmp(word ? word : "", "r") == 0 || strcmp(word ? word : "", "d") == 0;
+}
+
+/* By what every vehicle has. An electric vehicle runs its converter while it charges, and to keep
+ * its 12 V battery alive: there voltage alone does not say that the ignition is on. */
 static int general_ignition(const struct obd_reading *reading, int64_t now_us)
 {
-	double rpm = 0, speed = 0, volts = 0;
+	double rpm = 0, speed = 0, volts = 0, gear = 0;
+	const bool has_gear = reading_fresh(reading, MODEL_FIELD_GEAR, now_us, &gear);
 	const bool has_rpm = reading_fresh(reading, MODEL_FIELD_ENGINE_RPM, now_us, &rpm);
 	const bool has_speed = reading_fresh(reading, MODEL_FIELD_SPEED_KMH, now_us, &speed);
 	const bool has_volts = reading_fresh(reading, MODEL_FIELD_AUX_BATTERY_V, now_us, &volts);
-	const double charging = volts > SYSTEM_24V ? 2 * CHARGING_12V : CHARGING_12V;
+	const double charging =
+		(volts > SYSTEM_24V ? 2 : 1) * (reading->electric ? CONVERTER_12V : CHARGING_12V);
 
-	if (rpm > 0 || speed > 0)
+	if (rpm > 0 || speed > 0 || (has_gear && is_drive(gear)))
 		return MODEL_IGNITION_ON;
 	if (has_volts && volts < charging)
 		return MODEL_IGNITION_ACCESSORY;

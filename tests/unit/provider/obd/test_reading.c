@@ -18,8 +18,8 @@ int suite_provider_reading(void);
 #define ECU 0x7ec
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A vehicle for tests: a battery's unit that sleeps, two units that know the charge, a cluster in km
- * or miles, units that are asked together, a charger. */
+/* A vehicle for tests: a battery's unit that sleeps, two units that know the charge, a cluster in
+ * km or miles, units that are asked together, a charger. */
 static const char vehicle[] = "[profile]\n"
 			      "name = test\n"
 			      "title = A vehicle for tests\n"
@@ -381,6 +381,9 @@ static void a_signal_that_knows_no_more_lets_go_of_its_field(void **state)
 	bench.now_us += MINUTE;
 	(void)CLUSTER(0, 1000);
 	expect_number(FIELD(ODOMETER_KM), 1609.344);
+	/* One mile less is refused, but something is known. */
+	(void)CLUSTER(0, 999);
+	expect_absent(FIELD(ODOMETER_KM));
 	(void)CLUSTER(0, 0);
 	expect_null(FIELD(ODOMETER_KM));
 }
