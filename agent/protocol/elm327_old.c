@@ -31,32 +31,36 @@ static uint8_t sum8(const uint8_t *bytes, size_t len)
 	return (uint8_t)sum;
 }
 
-/* Is it an answer to a tester? SAE J2178-1: 41 or 48 6B; ISO 14230-4: length and the tester's
- * address. */
-static bool is_for_tester(uint8_t protocol, const uint8_t *bytes, size_t data_len)
+/* How many bytes of header an answer to a tester has; 0 where it is none. `len` without the checksum.
+ * SAE J2178-1: 41 or 48, 6B, the sender. ISO 14230-2: the length, or 80 and the length behind them. */
+static size_t header_of(uint8_t protocol, const uint8_t *bytes, size_t len)
 {
-	switch (protocol) {
-	case 1:
-		return bytes[0] == 0x41 && bytes[1] == 0x6b && data_len <= DATA_MAX;
-	case 2:
-	case 3:
-		return bytes[0] == 0x48 && bytes[1] == 0x6b && data_len <= DATA_MAX;
-	default:
-		return (bytes[0] & 0x80) && (bytes[0] & 0x3f) == data_len && bytes[1] == TESTER;
-	}
+	const uint8_t priority = protocol == 1 ? 0x41 : 0x48;
+
+	if (protocol <= 3)
+		return bytes[0] == priority && bytes[1] == 0x6b && len - HEADER <= DATA_MAX ? HEADER
+											    : 0;
+	if (!(bytes[0] & 0x80) || bytes[1] != TESTER)
+		return 0;
+	if (bytes[0] & 0x3f)
+		return len - HEADER == (bytes[0] & 0x3fU) ? HEADER : 0;
+	return len > HEADER + 1 && len - HEADER - 1 == bytes[HEADER] ? HEADER + 1 : 0;
 }
 
 bool elm327_take_old(struct elm327_reply *reply, const uint8_t *bytes, size_t len)
 {
 	const uint8_t protocol = reply->config.protocol;
-	uint8_t sum;
+	size_t header;
 
 	if (len < HEADER + 2)
 		return false;
-	sum = protocol <= 2 ? crc8(bytes, len - 1) : sum8(bytes, len - 1);
-	if (bytes[len - 1] != sum || !is_for_tester(protocol, bytes, len - HEADER - 1))
+	len--;
+	if (bytes[len] != (protocol <= 2 ? crc8(bytes, len) : sum8(bytes, len)))
 		return false;
-	return elm327_take_single(reply, bytes[2], bytes + HEADER, (uint16_t)(len - HEADER - 1));
+	header = header_of(protocol, bytes, len);
+	if (header == 0)
+		return false;
+	return elm327_take_single(reply, bytes[2], bytes + header, (uint16_t)(len - header));
 }
 
 /* ---- service 09: a number a message ---- */

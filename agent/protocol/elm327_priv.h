@@ -29,7 +29,7 @@ static inline int elm327_hex_digit(char c)
 
 /* Each returns false where a rule is broken or the reply has no room: nothing is taken then. */
 
-/* A whole message of at most ISOTP_FRAME_MAX bytes; `id` is 0 without headers. */
+/* A whole message that came in one piece; `id` is 0 without headers. */
 bool elm327_take_single(struct elm327_reply *reply, uint32_t id, const uint8_t *data, uint16_t len);
 /* A CAN frame of an ECU; of the extended address on where there is one. */
 bool elm327_take_frame(struct elm327_reply *reply, uint32_t id, const uint8_t *data, size_t len);
