@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/protocol/dtc.h"
 #include "agent/protocol/elm327.h"
 #include "agent/protocol/obd2.h"
 #include "tests/conformance/conformance.h"
 
+#define CODES_MAX 64
 #define HEX_MAX (2 * ELM327_POOL + 1)
 
 static struct elm327_reply reply;
@@ -118,6 +120,32 @@ static const char *check_answer(const struct jr_value *row)
 	return NULL;
 }
 
+/* Codes of all answers, in order. Before CAN there is no count of them. */
+static const char *check_codes(const struct jr_value *row, bool can)
+{
+	const struct jr_value *want = jr_get(row, "dtcs");
+	size_t count = 0, len = 0;
+	struct dtc codes[CODES_MAX];
+	const uint8_t *data;
+	uint32_t id = 0;
+
+	for (size_t i = 0; want && (data = elm327_message(&reply, i, &id, &len)) != NULL; i++) {
+		const int n = dtc_decode_obd(data, len, can, codes, CODES_MAX);
+
+		for (int c = 0; c < n && c < CODES_MAX; c++) {
+			const char *text = NULL;
+			char got[DTC_TEXT_SIZE];
+
+			dtc_text(&codes[c], got);
+			if (!jr_string(jr_at(want, count++), &text, &len) || strcmp(got, text) != 0)
+				return "another trouble code";
+		}
+		if (n < 0)
+			return "trouble codes that cannot be read";
+	}
+	return count < jr_count(want) ? "fewer trouble codes" : NULL;
+}
+
 static const char *check_command(const struct jr_value *row)
 {
 	const struct jr_value *volts = jr_get(row, "volts");
@@ -139,7 +167,7 @@ static const char *check_command(const struct jr_value *row)
 	return NULL;
 }
 
-static const char *check(const struct jr_value *row, const char *kind)
+static const char *check(const struct jr_value *row, const char *kind, const char *config)
 {
 	const char *text = conform_text(row, "text");
 	const char *why;
@@ -155,6 +183,8 @@ static const char *check(const struct jr_value *row, const char *kind)
 			return why;
 	}
 	why = check_answer(row);
+	if (!why)
+		why = check_codes(row, !strstr(config, "SP3"));
 	return why ? why : check_command(row);
 }
 
@@ -187,7 +217,7 @@ static int take_case(struct conform_run *run, const struct jr_value *row)
 	feed(sent, &config, raw, len);
 	if (answers_something_else(row, kind) && answered_request(jr_get(row, "messages"), request))
 		feed(request, &config, raw, len);
-	why = check(row, kind);
+	why = check(row, kind, config_text);
 	if (!why)
 		conform_right(run);
 	else
