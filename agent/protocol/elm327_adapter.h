@@ -22,9 +22,9 @@
 	X(STN, "stn", "STI")                            /* STN11xx, STN21xx */                     \
 	X(VOLTAGE, "voltage", "ATRV")                   /* measures pin 16 */                      \
 	X(IGNITION, "ignition", "ATIGN")                /* the ignition line */                    \
-	X(RECEIVE_FILTER, "receive_filter", "ATCRA7E8") /* answers of one id only */               \
 	X(FILTER_RESET, "filter_reset", "ATCRA")        /* ATCRA without argument (1.4b) */        \
 	X(AUTO_RECEIVE, "auto_receive", "ATAR")                                                    \
+	X(RECEIVE_FILTER, "receive_filter", "ATCRA7E8") /* answers of one id only */               \
 	X(FLOW_HEADER, "flow_header", "ATFCSH7E0")    /* flow control by hand: header, */          \
 	X(FLOW_DATA, "flow_data", "ATFCSD300000")     /* data, */                                  \
 	X(FLOW_MODE, "flow_mode", "ATFCSM1")          /* mode */                                   \

@@ -41,7 +41,7 @@ bool obd_take_answers(struct obd *obd, size_t item, const struct obd_answer *ans
 	obd->report.answers++;
 	obd_set_ok(obd);
 	if (set > 0 || taken > 0)
-		obd_emit(obd);
+		obd_emit(obd, true);
 	return true;
 }
 

@@ -5,23 +5,41 @@
 #include "agent/source/obd_priv.h"
 
 #define SEARCH_TIMEOUT_US (12 * OBD_SECOND) /* the first request searches all protocols */
+#define UNUSABLE_MAX 15 /* replies to searches in a row, then the vehicle is looked at seldom */
 
 static const struct elm327_target everybody = {.tx = 0x7df, .id_bits = 11, .functional = true};
 
 /* ---- is anybody there? ---- */
 
+/* Nobody was heard, but that says nothing of the vehicle: it is looked at again as one that sleeps,
+ * and not told to. */
+static void give_up(struct obd *obd, unsigned frames)
+{
+	obd->garbage = 0;
+	rhythm_looked(obd->rhythm, false, frames, obd_now_us(obd));
+	obd_next(obd);
+}
+
 static void ask_by_detect(struct obd *obd, unsigned frames)
 {
 	const struct profile_command *command = profile_detect(obd->profile);
 	struct elm327_target target;
+	int r = 0;
 
 	if (command) {
 		target = obd_target(&command->ecu);
-		if (!obd_ask(obd, OBD_PHASE_DETECT, &target, command->request, command->request_len,
-			     SEARCH_TIMEOUT_US))
+		r = obd_ask(obd, OBD_PHASE_DETECT, &target, command->request, command->request_len,
+			    SEARCH_TIMEOUT_US);
+		if (!r)
 			return;
 	}
-	obd_fall_asleep(obd, frames);
+	/* Where the adapter cannot ask, silence says something of a vehicle only that has answered. */
+	if (!r || obd->by_everybody) {
+		obd_fall_asleep(obd, frames);
+		return;
+	}
+	obd_set_state(obd, SOURCE_SILENT, "source_silent", obd_way_problem(r));
+	give_up(obd, frames);
 }
 
 /* Electric vehicles often keep silent when everybody is asked, but for what their makers ask. */
@@ -74,15 +92,21 @@ static void found(struct obd *obd, const struct elm327_reply *reply)
 		return;
 	}
 	obd->found = true;
+	obd->unusable = 0;
 	obd_say(obd, OBD_PHASE_PROTOCOL, "ATDPN");
 }
 
 /* Lines of a bus before CAN cannot be read before it is known that it is one: then the adapter is asked
- * which bus it found, and everybody again. */
+ * which bus it found, and everybody again. Who answers what nobody understands must not be kept awake by
+ * being asked again and again. */
 static void unusable(struct obd *obd, const struct elm327_reply *reply)
 {
 	obd->garbage++;
 	obd_check_silence(obd);
+	if (++obd->unusable >= UNUSABLE_MAX) {
+		give_up(obd, obd_frames(reply));
+		return;
+	}
 	if (obd_too_much_garbage(obd))
 		return;
 	if (obd->protocol == 0 && reply->kind == ELM327_DATA_BAD)
@@ -100,10 +124,12 @@ void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply)
 	case ELM327_DATA_PARTIAL:
 		if (!obd->connected)
 			take_support(obd, reply);
-		if (obd->connected || obd->unit_count > units)
-			found(obd, reply);
-		else
+		if (!obd->connected && obd->unit_count == units) {
 			unusable(obd, reply);
+			return;
+		}
+		obd->by_everybody = true;
+		found(obd, reply);
 		return;
 	case ELM327_NEGATIVE:
 	case ELM327_PENDING:

@@ -129,6 +129,7 @@ struct obd {
 	unsigned baud; /* at which the adapter was last found; 0: never */
 	int repeats;   /* of a request that was interrupted or garbled */
 	int bus_errors, garbage, internal_errors;
+	int unusable;       /* replies to searches, in a row */
 	int64_t failing_us; /* no usable answer since then; MODEL_NO_TIME: the last was one */
 
 	/* The adapter and the bus. */
@@ -145,6 +146,7 @@ struct obd {
 	size_t unit_count;
 	uint8_t base;                  /* of the bitmap that is asked for */
 	bool by_detect;                /* it answers the profile's question, not 0100 */
+	bool by_everybody;             /* it has answered 0100 since the adapter was opened */
 	bool found;                    /* somebody answered since the set-up */
 	bool connected;                /* discovery is done; it is not asleep */
 	bool asleep;                   /* nobody answered the last look */
@@ -331,7 +333,8 @@ void obd_check_silence(struct obd *obd);
 void obd_note_answer(struct obd *obd);
 /* Empties obd->update for something that was observed just now. */
 struct model_update *obd_begin_update(struct obd *obd);
-/* Hands it on, where it has something. */
-void obd_emit(struct obd *obd);
+/* Hands it on; with the VIN where the vehicle has answered, what its plug or its silence tells is not
+ * its. */
+void obd_emit(struct obd *obd, bool answered);
 
 #endif

@@ -19,7 +19,7 @@ void obd_fall_asleep(struct obd *obd, unsigned frames)
 	/* Nobody answers on a bus that works: that is a measurement too. */
 	update = obd_begin_update(obd);
 	if (obd_reading_silent(obd->reading, update->mono_us, update) > 0)
-		obd_emit(obd);
+		obd_emit(obd, false);
 	obd_next(obd);
 }
 
@@ -34,7 +34,7 @@ static void measured(struct obd *obd, bool known, double volts)
 		return;
 	update = obd_begin_update(obd);
 	if (obd_reading_plug_voltage(obd->reading, volts, update->mono_us, update) > 0)
-		obd_emit(obd);
+		obd_emit(obd, false);
 }
 
 static void measure(struct obd *obd)

@@ -88,6 +88,11 @@ static bool is_probed(const struct obd *obd, enum elm327_capability capability)
 /* Before the bus is known only what belongs to no bus. */
 static bool is_wanted(const struct obd *obd, enum elm327_capability capability)
 {
+	/* Trying a filter that cannot be taken away again would deafen the adapter. */
+	if (capability == ELM327_CAN_RECEIVE_FILTER &&
+	    !elm327_can(&obd->can, ELM327_CAN_FILTER_RESET) &&
+	    !elm327_can(&obd->can, ELM327_CAN_AUTO_RECEIVE))
+		return false;
 	return elm327_probe_applies(capability, obd->protocol ? obd->protocol : ANY_BUS) &&
 	       !is_probed(obd, capability);
 }

@@ -44,6 +44,7 @@ static void closed(struct obd *obd, int error)
 	obd->phase = OBD_PHASE_CLOSED;
 	obd->connected = false;
 	obd->fresh = true;
+	obd->by_everybody = false;
 	obd->protocol = 0;
 	obd->fixed = profile_protocol(obd->profile);
 	obd->line_on = obd->line_off = false;

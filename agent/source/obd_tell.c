@@ -115,11 +115,11 @@ static bool round_is_over(struct obd *obd)
 	return true;
 }
 
-void obd_emit(struct obd *obd)
+void obd_emit(struct obd *obd, bool answered)
 {
 	struct model_update *update = &obd->update;
 
-	if (obd->report.vin[0] && obd->connected)
+	if (answered && obd->report.vin[0] && obd->connected)
 		(void)model_update_set_text(update, MODEL_FIELD_IDENTITY_VIN, obd->report.vin,
 					    MODEL_VIN_LEN);
 	update->keyframe = round_is_over(obd);

@@ -13,6 +13,9 @@
 /* A low voltage is measured again before it is believed: a starter pulls any battery down. */
 #define LOW_AGAIN_US (5 * RHYTHM_SECOND)
 #define LOW_RUN 2
+/* And what is low is read so long all the same: units that are awake pull a good battery down to where
+ * it is low, and what a vehicle's state is takes a minute to be told (GRACE_US of the reading). */
+#define LOW_LINGER_US (90 * RHYTHM_SECOND)
 /* Looks without a sign at a vehicle whose battery is low are so much rarer. */
 #define LOW_LOOK_FACTOR 4
 /* A rise within RHYTHM_VOLTS_KEPT measurements that only a charger makes (12 V system); adapters
@@ -346,7 +349,7 @@ void rhythm_rest_step(struct rhythm *rhythm, enum obd_activity activity, int64_t
 	}
 	if (rhythm->off_us == RHYTHM_NEVER)
 		rhythm->off_us = now_us;
-	if (rhythm->low_run >= LOW_RUN && now_us - rhythm->wake_us >= PEEK_US)
+	if (rhythm->low_run >= LOW_RUN && now_us - rhythm->off_us >= LOW_LINGER_US)
 		begin_rest(rhythm, RHYTHM_REST_VOLTAGE, now_us);
 	else if (now_us >= rhythm_rest_begins(rhythm) ||
 		 (rhythm->peek && activity == OBD_ACTIVITY_OFF && was_visited(rhythm)))
