@@ -184,7 +184,7 @@ static bool command_passes(struct elm327_gate *gate, const char *text)
 	uint32_t value = 0;
 
 	if (is_reset(text)) {
-		*gate = (struct elm327_gate){.known = true};
+		*gate = (struct elm327_gate){.resetting = true};
 		return true;
 	}
 	if (is_listed(text))
@@ -211,4 +211,10 @@ static bool command_passes(struct elm327_gate *gate, const char *text)
 bool elm327_gate_passes(struct elm327_gate *gate, const struct elm327_reply *begun)
 {
 	return begun->request_len ? request_passes(gate, begun) : command_passes(gate, begun->sent);
+}
+
+void elm327_gate_reply(struct elm327_gate *gate, const struct elm327_reply *reply)
+{
+	gate->known = gate->known || (gate->resetting && reply->kind == ELM327_OK);
+	gate->resetting = false;
 }

@@ -24,9 +24,10 @@
 #include "agent/protocol/elm327.h"
 
 /* What the adapter was told. Zero it when a link opens: nothing is known then, and no request passes
- * before a reset (ATZ, ATWS, ATD). */
+ * before a reset (ATZ, ATWS, ATD) was answered. */
 struct elm327_gate {
 	bool known;
+	bool resetting;      /* a reset was sent */
 	uint32_t header;     /* identifier of requests (ATSH) */
 	uint8_t header_bits; /* 11, 29; 0: the adapter's own header */
 	uint8_t priority;    /* of 29-bit headers (ATCP); 0: 18 */
@@ -36,6 +37,10 @@ struct elm327_gate {
 /* May the command of `begun`, fresh from elm327_begin(), be sent now? Where true the gate takes it for
  * sent. */
 bool elm327_gate_passes(struct elm327_gate *gate, const struct elm327_reply *begun);
+
+/* Takes the reply to what passed. Whoever gets anything but OK to a command that turns the adapter to a
+ * target starts from a reset: the gate takes such commands for carried out. */
+void elm327_gate_reply(struct elm327_gate *gate, const struct elm327_reply *reply);
 
 /* Does an identifier of 11 or 29 bits belong to diagnostic requests? 11 bit: 600..7FF (7xx; BMW 6F1,
  * PSA 6xx), 240..25F (GM); 29 bit: xxDA..Fx and xxDB..Fx (ISO 15765-2 normal fixed, tester addresses

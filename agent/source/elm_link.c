@@ -226,6 +226,7 @@ static void on_timer(struct loop_timer *timer)
 				break;
 		}
 		link->reply.kind = ELM327_INCOMPLETE;
+		elm327_gate_reply(&link->gate, &link->reply);
 		link->reply_owed = true;
 		r = resync(link);
 		break;
@@ -296,6 +297,7 @@ static int take_byte(struct elm_link *link, uint8_t byte)
 			return 0;
 		loop_timer_cancel(&link->timer);
 		link->dropped += link->reply.counts.dropped;
+		elm327_gate_reply(&link->gate, &link->reply);
 		link->state = ELM_LINK_IDLE;
 		link->events->reply(link->arg, &link->reply);
 		return 0;

@@ -61,8 +61,8 @@ static void start_over(struct obd *obd)
 
 void obd_on_setup_reply(struct obd *obd, const struct elm327_reply *reply)
 {
-	/* A clone without a command goes on without it. */
-	if (reply->kind != ELM327_OK && reply->kind != ELM327_UNSUPPORTED) {
+	/* A clone without a command goes on without it, but for the reset: behind it all is known. */
+	if (reply->kind != ELM327_OK && (reply->kind != ELM327_UNSUPPORTED || obd->step == 0)) {
 		start_over(obd);
 		return;
 	}

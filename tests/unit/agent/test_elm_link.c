@@ -155,6 +155,21 @@ static void no_request_leaves_before_a_reset(void **state)
 	say("0100");
 }
 
+static void a_reset_that_nobody_answered_is_none(void **state)
+{
+	(void)state;
+	say("ATZ");
+	deaf = true;
+	assert_int_equal(elm_link_send(&elm, "ATZ", &on_can, SECOND), 0);
+	pass(SECOND);
+	deaf = false;
+	pass(3 * SECOND);
+	assert_int_equal(seen.kind, ELM327_INCOMPLETE);
+	expect_refused("0100");
+	say("ATZ");
+	say("0100");
+}
+
 static void a_new_opening_forgets_what_the_adapter_was_told(void **state)
 {
 	struct stream_opener *opener = stream_fake_opener(device);
@@ -211,6 +226,8 @@ int suite_agent_elm_link(void)
 		cmocka_unit_test_setup_teardown(what_the_gate_refuses_is_not_written, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(no_request_leaves_before_a_reset, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reset_that_nobody_answered_is_none, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_new_opening_forgets_what_the_adapter_was_told,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_request_survives_the_loss_of_its_first_bytes,

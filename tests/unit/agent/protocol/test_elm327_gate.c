@@ -194,6 +194,15 @@ static void a_request_passes_where_its_service_may(void **state)
 		}
 }
 
+/* Sends a command that passes, and has it answered. */
+static void answer(struct elm327_gate *gate, const char *command, const char *raw)
+{
+	assert_true(passes(gate, BITS_11, command));
+	for (; *raw; raw++)
+		(void)elm327_feed(&reply, (uint8_t)*raw);
+	elm327_gate_reply(gate, &reply);
+}
+
 static void no_request_passes_before_a_reset(void **state)
 {
 	struct elm327_gate gate = {.known = false};
@@ -202,6 +211,16 @@ static void no_request_passes_before_a_reset(void **state)
 	assert_true(passes(&gate, SEARCHING, "ATI"));
 	assert_false(passes(&gate, SEARCHING, "0100"));
 	assert_true(passes(&gate, SEARCHING, "ATZ"));
+	assert_false(passes(&gate, SEARCHING, "0100"));
+	/* It did not understand, or nobody heard what it said. */
+	answer(&gate, "ATZ", "?\r\r>");
+	assert_false(passes(&gate, SEARCHING, "0100"));
+	answer(&gate, "ATZ", "ELM3");
+	assert_false(passes(&gate, SEARCHING, "0100"));
+	/* An answer to another command is none to a reset. */
+	answer(&gate, "ATE0", "OK\r\r>");
+	assert_false(passes(&gate, SEARCHING, "0100"));
+	answer(&gate, "ATZ", "\r\rELM327 v1.5\r\r>");
 	assert_true(passes(&gate, SEARCHING, "0100"));
 }
 
@@ -221,7 +240,7 @@ static void a_header_must_be_of_the_bus(void **state)
 	assert_true(passes(&gate, BITS_29, "0100"));
 	assert_false(passes(&gate, BITS_11, "0100"));
 	/* A reset takes the header away. */
-	assert_true(passes(&gate, BITS_29, "ATD"));
+	answer(&gate, "ATD", "OK\r\r>");
 	assert_true(passes(&gate, BITS_11, "0100"));
 }
 
