@@ -91,6 +91,12 @@ struct obd_request {
 	bool on_way;
 };
 
+/* A target to which the adapter could not be led. */
+struct obd_way {
+	struct elm327_target target;
+	int failures; /* in a row */
+};
+
 /* A command as it is sent. */
 struct obd_outgoing {
 	char text[ELM327_COMMAND_MAX + 1];
@@ -119,11 +125,10 @@ struct obd {
 	enum obd_phase phase;
 	struct obd_outgoing out;
 	struct obd_request request;
-	struct elm327_target talks_to;                     /* where the adapter stands */
-	bool has_target;                                   /* false: as after the set-up */
-	struct elm327_target closed_ways[RHYTHM_ECUS_MAX]; /* where it could not be led */
-	size_t closed_count;
-	int way_failures;
+	struct elm327_target talks_to;        /* where the adapter stands */
+	bool has_target;                      /* false: as after the set-up */
+	struct obd_way ways[RHYTHM_ECUS_MAX]; /* where it could not be led */
+	size_t way_count;
 	size_t step; /* of the set-up, the probing */
 	int64_t reopen_us;
 	unsigned baud; /* at which the adapter was last found; 0: never */

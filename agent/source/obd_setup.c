@@ -129,9 +129,11 @@ static void begin_undo(struct obd *obd)
 	const bool long_ids = obd->protocol == 7 || obd->protocol == 9;
 
 	elm327_probe_undo(&obd->can, obd->protocol, undo);
-	if (obd_is_can(obd) && undo->count < ELM327_SWITCH_MAX)
+	if (obd_is_can(obd) && obd->header_sent && undo->count < ELM327_SWITCH_MAX)
 		(void)snprintf(undo->commands[undo->count++], sizeof(undo->commands[0]), "%s",
 			       long_ids ? "ATSHDB33F1" : "ATSH7DF");
+	for (size_t i = 0; i < undo->count; i++)
+		obd->header_sent = obd->header_sent || !strncmp(undo->commands[i], "ATSH", 4);
 	obd->undoing = true;
 	obd->has_target = false;
 	obd->step = 0;

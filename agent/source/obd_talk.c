@@ -49,7 +49,7 @@ static void closed(struct obd *obd, int error)
 	obd->fixed = profile_protocol(obd->profile);
 	obd->line_on = obd->line_off = false;
 	memset(&obd->can, 0, sizeof(obd->can));
-	obd->closed_count = 0;
+	obd->way_count = 0;
 	obd->report.vin[0] = '\0';
 	say_trouble(obd, error);
 	(void)obd_wait(obd, obd->reopen_us, obd_open);
@@ -153,6 +153,41 @@ void obd_repeat(struct obd *obd)
 	send(obd);
 }
 
+static bool same_target(const struct elm327_target *a, const struct elm327_target *b)
+{
+	return a->tx == b->tx && a->rx == b->rx && a->id_bits == b->id_bits &&
+	       a->extension == b->extension && a->functional == b->functional;
+}
+
+static struct obd_way *way_to(struct obd *obd, const struct elm327_target *target)
+{
+	for (size_t i = 0; i < obd->way_count; i++)
+		if (same_target(&obd->ways[i].target, target))
+			return &obd->ways[i];
+	return NULL;
+}
+
+static void forget_failures(struct obd *obd, const struct elm327_target *target)
+{
+	struct obd_way *way = way_to(obd, target);
+
+	if (way)
+		*way = obd->ways[--obd->way_count];
+}
+
+/* `most`: there is no need to try again. */
+static void note_failure(struct obd *obd, const struct elm327_target *target, bool most)
+{
+	struct obd_way *way = way_to(obd, target);
+
+	if (!way && obd->way_count < RHYTHM_ECUS_MAX) {
+		way = &obd->ways[obd->way_count++];
+		*way = (struct obd_way){.target = *target};
+	}
+	if (way)
+		way->failures = most ? WAY_FAILURES_MAX : way->failures + 1;
+}
+
 /* The next command of the way, or at its end the request. */
 static void walk(struct obd *obd)
 {
@@ -165,23 +200,18 @@ static void walk(struct obd *obd)
 		return;
 	}
 	request->on_way = false;
-	obd->way_failures = 0;
+	forget_failures(obd, &request->target);
 	obd->talks_to = request->target;
 	obd->has_target = true;
 	obd_ask_again(obd);
 }
 
-static bool same_target(const struct elm327_target *a, const struct elm327_target *b)
-{
-	return a->tx == b->tx && a->rx == b->rx && a->id_bits == b->id_bits &&
-	       a->extension == b->extension && a->functional == b->functional;
-}
-
 int obd_find_way(const struct obd *obd, const struct elm327_target *target,
 		 struct elm327_switch *ret_way)
 {
-	for (size_t i = 0; i < obd->closed_count; i++)
-		if (same_target(&obd->closed_ways[i], target))
+	for (size_t i = 0; i < obd->way_count; i++)
+		if (obd->ways[i].failures >= WAY_FAILURES_MAX &&
+		    same_target(&obd->ways[i].target, target))
 			return OBD_E_WAY;
 	return elm327_switch_target(&obd->can, obd->protocol,
 				    obd->has_target ? &obd->talks_to : NULL, target, ret_way);
@@ -214,17 +244,12 @@ int obd_ask(struct obd *obd, enum obd_phase phase, const struct elm327_target *t
  * command, or fails again and again, is not asked to go there any more. */
 static void on_way_reply(struct obd *obd, const struct elm327_reply *reply)
 {
-	if (reply->kind == ELM327_OK) {
+	if (reply->kind == ELM327_OK && strcmp(reply->text, "OK") == 0) {
 		obd->request.step++;
 		walk(obd);
 		return;
 	}
-	obd->way_failures++;
-	if (reply->kind == ELM327_UNSUPPORTED || obd->way_failures >= WAY_FAILURES_MAX) {
-		if (obd->closed_count < RHYTHM_ECUS_MAX)
-			obd->closed_ways[obd->closed_count++] = obd->request.target;
-		obd->way_failures = 0;
-	}
+	note_failure(obd, &obd->request.target, reply->kind == ELM327_UNSUPPORTED);
 	obd_start_setup(obd);
 }
 
