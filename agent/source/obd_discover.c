@@ -289,7 +289,7 @@ void obd_end_discovery(struct obd *obd)
 		obd_set_state(obd, SOURCE_SILENT, "source_silent",
 			      "The vehicle has nothing of what the profile and the configuration "
 			      "ask for.");
-	else if (obd->report.state != SOURCE_SILENT)
+	else if (obd->report.state != SOURCE_SILENT && !obd->resets && !obd->internal_errors)
 		obd_set_state(obd, SOURCE_SILENT, obd_starting, "The vehicle was found.");
 	obd_next(obd);
 }

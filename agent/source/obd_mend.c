@@ -9,7 +9,8 @@
 #define BUS_ERRORS_REST 18 /* then the vehicle is left alone like one that sleeps */
 #define GARBAGE_MAX 3      /* unusable replies in a row, then resynchronise by a new start */
 #define REPEATS_MAX 1      /* of a request that was interrupted or garbled */
-#define INTERNAL_MAX 2     /* ERRxx without an answer in between, then it is reported */
+#define INTERNAL_MAX 2     /* ERRxx without a value in between, then it is reported */
+#define RESETS_MAX 3       /* of the adapter without a value in between, the same */
 
 bool obd_too_much_garbage(struct obd *obd)
 {
@@ -104,6 +105,18 @@ static void internal_error(struct obd *obd, const struct elm327_reply *reply)
 	obd_start_setup(obd);
 }
 
+/* It has forgotten its settings. */
+static void was_reset(struct obd *obd)
+{
+	if (++obd->resets < RESETS_MAX) {
+		obd_start_setup(obd);
+		return;
+	}
+	obd_set_state(obd, SOURCE_ERROR, "adapter_error",
+		      "The adapter resets itself again and again: check its power and its plug.");
+	(void)obd_wait(obd, OBD_BUS_PAUSE_US, obd_start_setup);
+}
+
 static bool repeat(struct obd *obd)
 {
 	if (obd->repeats >= REPEATS_MAX)
@@ -123,7 +136,7 @@ bool obd_mend(struct obd *obd, const struct elm327_reply *reply)
 {
 	switch (reply->kind) {
 	case ELM327_RESET:
-		obd_start_setup(obd);
+		was_reset(obd);
 		return true;
 	case ELM327_INTERNAL_ERROR:
 		internal_error(obd, reply);

@@ -133,7 +133,7 @@ struct obd {
 	int64_t reopen_us;
 	unsigned baud; /* at which the adapter was last found; 0: never */
 	int repeats;   /* of a request that was interrupted or garbled */
-	int bus_errors, garbage, internal_errors;
+	int bus_errors, garbage, internal_errors, resets;
 	int unusable;       /* replies to searches, in a row */
 	int64_t failing_us; /* no usable answer since then; MODEL_NO_TIME: the last was one */
 

@@ -36,6 +36,7 @@ void obd_set_ok(struct obd *obd)
 {
 	obd_note_answer(obd);
 	obd->internal_errors = 0;
+	obd->resets = 0;
 	obd->failing_us = MODEL_NO_TIME;
 	if (!obd->connected)
 		return;

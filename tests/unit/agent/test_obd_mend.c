@@ -104,6 +104,25 @@ static void a_low_voltage_reset_runs_the_set_up_and_forgets_the_event(void **sta
 	assert_non_null(strstr(bench_sent(), "ATFE\rATSP6\r"));
 }
 
+static void an_adapter_that_resets_itself_for_ever_is_reported_and_paused(void **state)
+{
+	int before;
+
+	(void)state;
+	bench_pass(3 * SECOND);
+	bench_reply("010D", "LV RESET");
+	bench_reply("010C", "LV RESET");
+	bench_pass(10 * SECOND);
+	assert_string_equal(bench_report().reason, "adapter_error");
+	before = bench_count("ATZ");
+	bench_pass(MINUTE);
+	assert_true(bench_count("ATZ") - before < 40);
+	bench_reply("010D", "7E803410D32");
+	bench_reply("010C", "7E804410C1AF8");
+	bench_pass(10 * SECOND);
+	assert_int_equal(bench_report().state, SOURCE_OK);
+}
+
 static void an_internal_error_runs_the_set_up_and_is_reported_when_it_goes_on(void **state)
 {
 	int resets;
@@ -282,6 +301,7 @@ int suite_agent_obd_mend(void)
 		TEST(an_adapter_whose_buffer_overran_listens_to_one_unit),
 		TEST(an_overrun_that_cannot_be_narrowed_gives_nothing),
 		TEST(a_low_voltage_reset_runs_the_set_up_and_forgets_the_event),
+		TEST(an_adapter_that_resets_itself_for_ever_is_reported_and_paused),
 		TEST(an_internal_error_runs_the_set_up_and_is_reported_when_it_goes_on),
 		TEST(an_adapter_that_warns_of_sleep_is_spoken_to),
 		TEST(a_vehicle_that_sleeps_keeps_its_protocol),
