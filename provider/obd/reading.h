@@ -22,6 +22,8 @@
  *	charging without a condition is unknown; a vehicle that charges is plugged in, and one of a
  *	profile that knows charging is not while it moves; "stopped" needs a cable that is seen or a
  *	charging that was seen;
+ *	what a signal of the profile says itself (a field ignition, plugged_in, charging_state ...) is
+ *	not derived, and stands in where a condition is not known;
  *	derived fields are set with each answer that they rest on, and once as unknown (BOOL: null)
  *	when what they rested on is too old;
  *	the odometer: odometer.h.

@@ -258,12 +258,16 @@ static bool is_electric(enum model_field field)
 	       field == MODEL_FIELD_PACK_CURRENT_A;
 }
 
-/* What rules see of a field that was just set: of a word its index. */
+/* What rules see of a field that was just set: of a word its index, of yes 1. */
 static double as_number(const struct model_update *update, enum model_field field, double number)
 {
-	return model_field_info(field)->type == MODEL_TYPE_ENUM
-		       ? (double)model_update_get(update, field)->value.as.integer
-		       : number;
+	switch (model_field_info(field)->type) {
+	case MODEL_TYPE_ENUM:
+	case MODEL_TYPE_BOOL:
+		return (double)model_update_get(update, field)->value.as.integer;
+	default:
+		return number;
+	}
 }
 
 /* A signal's value becomes its field, unless another signal has the field or it cannot be. Returns

@@ -71,9 +71,24 @@ static enum truth is_driving(const struct obd_reading *reading, int64_t now_us)
 	return speed > 0 ? TRUTH_TRUE : TRUTH_FALSE;
 }
 
+/* A field that a signal of the profile is itself. */
+static enum truth field_is(const struct obd_reading *reading, enum model_field field, int value,
+			   int64_t now_us)
+{
+	double number;
+
+	if (!reading->direct[field] || !reading_fresh(reading, field, now_us, &number))
+		return TRUTH_UNKNOWN;
+	return (int)number == value ? TRUTH_TRUE : TRUTH_FALSE;
+}
+
 static enum truth is_charging(const struct obd_reading *reading, int64_t now_us, bool *ret_new)
 {
-	return state_of(reading, PROFILE_STATE_CHARGING, now_us, ret_new);
+	const enum truth truth = state_of(reading, PROFILE_STATE_CHARGING, now_us, ret_new);
+
+	return truth != TRUTH_UNKNOWN ? truth
+				      : field_is(reading, MODEL_FIELD_CHARGING_STATE,
+						 MODEL_CHARGING_CHARGING, now_us);
 }
 
 /* ---- ignition ---- */
@@ -111,8 +126,12 @@ static int find_ignition(const struct obd_reading *reading, bool answered, int64
 			 bool *ret_new)
 {
 	const enum truth truth = state_of(reading, PROFILE_STATE_IGNITION_ON, now_us, ret_new);
+	double said;
 	int ignition;
 
+	if (reading->direct[MODEL_FIELD_IGNITION] &&
+	    reading_fresh(reading, MODEL_FIELD_IGNITION, now_us, &said))
+		return (int)said;
 	if (truth != TRUTH_UNKNOWN)
 		return truth == TRUTH_TRUE ? MODEL_IGNITION_ON : MODEL_IGNITION_OFF;
 	*ret_new = answered; /* that units answer is a part of the general rule's evidence */
@@ -134,6 +153,8 @@ static int find_plugged(const struct obd_reading *reading, int64_t now_us, bool 
 	if (truth == TRUTH_TRUE)
 		return true;
 	truth = state_of(reading, PROFILE_STATE_PLUGGED_IN, now_us, ret_new);
+	if (truth == TRUTH_UNKNOWN)
+		truth = field_is(reading, MODEL_FIELD_PLUGGED_IN, true, now_us);
 	if (truth != TRUTH_UNKNOWN)
 		return truth == TRUTH_TRUE;
 	*ret_new = false;

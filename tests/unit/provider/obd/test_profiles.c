@@ -449,6 +449,10 @@ static const struct step i3[] = {
 	{1, "current", "62DD6900000640",
 	 "charging_state=charging pack_current_a=-16 pack_power_kw=-6.144 plugged_in=yes",
 	 "charging"},
+	{1, "current", "62DD6900000000",
+	 "charging_state=stopped pack_current_a=0 "
+	 "pack_power_kw=0 plugged_in=null",
+	 NULL},
 	/* Sentinels, and what cannot be. */
 	{1, "charge", "62DDBCFFFFFFFFFFFF", "state_of_charge_pct=null", NULL},
 	{1, "charge", "62DDBC06A30000006E", "", NULL},
@@ -456,7 +460,7 @@ static const struct step i3[] = {
 	{1, "range", "62D111+14 0=FFFF", "estimated_range_km=null", NULL},
 	/* Asleep. */
 	{1, "voltage", "62DD680000", "", NULL},
-	{1, SILENT, "", "ignition=off charging_state=unknown plugged_in=null", "asleep"},
+	{1, SILENT, "", "ignition=off charging_state=unknown", "asleep"},
 };
 
 static const struct step meb[] = {

@@ -379,11 +379,11 @@ static void a_signal_that_knows_no_more_lets_go_of_its_field(void **state)
 	(void)CLUSTER(1608, 1000);
 	expect_number(FIELD(ODOMETER_KM), 1608);
 	bench.now_us += MINUTE;
-	(void)CLUSTER(0, 1000);
-	expect_number(FIELD(ODOMETER_KM), 1609.344);
 	/* One mile less is refused, but something is known. */
 	(void)CLUSTER(0, 999);
 	expect_absent(FIELD(ODOMETER_KM));
+	(void)CLUSTER(0, 1000);
+	expect_number(FIELD(ODOMETER_KM), 1609.344);
 	(void)CLUSTER(0, 0);
 	expect_null(FIELD(ODOMETER_KM));
 }
@@ -487,6 +487,24 @@ static void an_answer_to_no_command_sets_nothing(void **state)
 	assert_int_equal(take_all("codes", &answer, 1), 0);
 	assert_int_equal(obd_reading_take(bench.reading, 1000, &answer, 1, 0, &bench.update), 0);
 	assert_int_equal(obd_reading_take(bench.reading, 0, &answer, 0, 0, &bench.update), 0);
+}
+
+static void a_full_update_is_an_error(void **state)
+{
+	static const uint8_t data[] = {0x62, 0x01, 0x05, 100};
+	const struct obd_answer answer = {ECU, data, sizeof(data)};
+
+	(void)state;
+	model_update_init(&bench.update, &bench.room);
+	bench.update.item_cap = 0;
+	assert_int_equal(obd_reading_take(bench.reading, index_of("dash"), &answer, 1, bench.now_us,
+					  &bench.update),
+			 MODEL_E_SPACE);
+	assert_int_equal(obd_reading_silent(bench.reading, bench.now_us, &bench.update),
+			 MODEL_E_SPACE);
+	assert_int_equal(obd_reading_plug_voltage(bench.reading, 12.5, bench.now_us, &bench.update),
+			 MODEL_E_SPACE);
+	assert_int_equal(counts().values, 0);
 }
 
 /* ---- what follows ---- */
@@ -745,6 +763,60 @@ static void an_electric_vehicle_charges_its_12_volts_while_it_stands(void **stat
 	expect_integer(FIELD(IGNITION), MODEL_IGNITION_ACCESSORY);
 }
 
+/* ---- fields that a vehicle says itself ---- */
+
+static const char direct[] = "[profile]\n"
+			     "name = direct\n"
+			     "[state]\n"
+			     "charging = current > 0\n"
+			     "ignition_on = current < 0\n"
+			     "[command all]\n"
+			     "request = 22 0101\n"
+			     "ecu = 7E4\n"
+			     "period = 5s\n"
+			     "[signal current]\n"
+			     "command = all\n"
+			     "bytes = 0 1\n"
+			     "signed = yes\n"
+			     "trust = sources\n"
+			     "[signal key]\n"
+			     "command = all\n"
+			     "bytes = 1 1\n"
+			     "words = 0:off 1:on\n"
+			     "field = vehicle_state.ignition\n"
+			     "trust = sources\n"
+			     "[signal cable]\n"
+			     "command = all\n"
+			     "bytes = 2 1\n"
+			     "words = 1:yes 2:no\n"
+			     "field = charging.plugged_in\n"
+			     "trust = sources\n";
+
+static int setup_direct(void **state)
+{
+	(void)state;
+	make(direct);
+	return 0;
+}
+
+static void what_the_vehicle_says_itself_is_not_derived(void **state)
+{
+	(void)state;
+	(void)TAKE("all", 0x62, 0x01, 0x01, 5, 1, 2);
+	expect_integer(FIELD(IGNITION), MODEL_IGNITION_ON);
+	expect_integer(FIELD(PLUGGED_IN), 0);
+	expect_integer(FIELD(CHARGING_STATE), MODEL_CHARGING_CHARGING);
+	/* But other things are, from it. */
+	(void)TAKE("all", 0x62, 0x01, 0x01, 0xfb, 0, 2);
+	expect_integer(FIELD(IGNITION), MODEL_IGNITION_OFF);
+	expect_integer(FIELD(CHARGING_STATE), MODEL_CHARGING_DISCONNECTED);
+	expect_activity(OBD_ACTIVITY_OFF);
+	(void)TAKE("all", 0x62, 0x01, 0x01, 0xfb, 1, 1);
+	expect_integer(FIELD(PLUGGED_IN), 1);
+	expect_integer(FIELD(CHARGING_STATE), MODEL_CHARGING_STOPPED);
+	expect_activity(OBD_ACTIVITY_ON);
+}
+
 /* ---- the odometer ---- */
 
 static void an_odometer_never_goes_back_or_jumps(void **state)
@@ -828,6 +900,7 @@ static void a_vin_is_judged_by_its_region(void **state)
 }
 
 #define ON_VEHICLE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define ON_DIRECT(test) cmocka_unit_test_setup_teardown(test, setup_direct, teardown)
 #define ON_PLAIN(test) cmocka_unit_test_setup_teardown(test, setup_plain, teardown)
 
 int suite_provider_reading(void)
@@ -847,6 +920,7 @@ int suite_provider_reading(void)
 		ON_VEHICLE(a_warning_lamp_is_on_where_any_unit_says_so),
 		ON_VEHICLE(trouble_codes_become_their_list),
 		ON_VEHICLE(an_answer_to_no_command_sets_nothing),
+		ON_VEHICLE(a_full_update_is_an_error),
 		ON_VEHICLE(power_needs_both_from_the_same_moment),
 		ON_VEHICLE(charging_follows_the_profile_s_condition),
 		ON_VEHICLE(a_cable_that_nobody_sees_is_not_known),
@@ -860,6 +934,7 @@ int suite_provider_reading(void)
 		ON_PLAIN(a_truck_s_24_volts_are_not_taken_for_a_generator),
 		ON_PLAIN(voltage_alone_does_not_say_that_a_vehicle_is_on),
 		ON_PLAIN(an_electric_vehicle_charges_its_12_volts_while_it_stands),
+		ON_DIRECT(what_the_vehicle_says_itself_is_not_derived),
 		ON_VEHICLE(an_odometer_never_goes_back_or_jumps),
 		cmocka_unit_test(an_odometer_that_insists_is_believed),
 		cmocka_unit_test(an_odometer_a_little_behind_waits_until_it_is_passed),
