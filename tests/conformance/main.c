@@ -122,9 +122,10 @@ static bool say_passed_over(const struct conform_options *options, const struct 
 	if (file->shape == CONFORM_BROKEN)
 		return true; /* said on stderr */
 	if (file->listed) {
-		(void)snprintf(note, sizeof(note),
-			       "this build has no reader for the kind provider");
-		print_note(options, file, note);
+		(void)snprintf(note, sizeof(note), "listed by %.*s", CONFORM_KEYS_SIZE,
+			       file->listed);
+		if (options->verbose || options->json)
+			print_note(options, file, note);
 		return true;
 	}
 	if (file->shape == CONFORM_OTHER) {
@@ -139,12 +140,11 @@ static bool say_passed_over(const struct conform_options *options, const struct 
 		return true;
 	}
 	if (!file->kind->take) {
-		if (!file->kind->lists) {
-			(void)snprintf(note, sizeof(note),
-				       "this build has no reader for the kind %s",
-				       file->kind->name);
-			print_note(options, file, note);
-		}
+		(void)snprintf(note, sizeof(note), "this build has no reader for the kind %s%s",
+			       file->kind->name,
+			       file->kind->lists ? ", to which the files that it lists belong"
+						 : "");
+		print_note(options, file, note);
 		return true;
 	}
 	return false;
