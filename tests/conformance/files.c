@@ -39,8 +39,10 @@ static int visit(const struct conform_options *options, const char *below, const
 	struct stat st;
 	const int n = snprintf(path, sizeof(path), "%s%s%s", below, below[0] ? "/" : "", name);
 
-	if (n < 0 || (size_t)n >= sizeof(path))
+	if (n < 0 || (size_t)n >= sizeof(path)) {
+		(void)fprintf(stderr, "%s: %s\n", name, strerror(ENAMETOOLONG));
 		return -ENAMETOOLONG;
+	}
 	(void)snprintf(whole, sizeof(whole), "%s/%s", options->folder, path);
 	if (stat(whole, &st)) {
 		(void)fprintf(stderr, "%s: %s\n", whole, strerror(errno));
@@ -58,9 +60,11 @@ static int walk(const struct conform_options *options, const char *below, unsign
 	char path[8192];
 	int n, err = 0;
 
-	if (depth > CONFORM_DEPTH_MAX)
-		return -ELOOP;
 	(void)snprintf(path, sizeof(path), "%s/%s", options->folder, below);
+	if (depth > CONFORM_DEPTH_MAX) {
+		(void)fprintf(stderr, "%s: folders deeper than %d\n", path, CONFORM_DEPTH_MAX);
+		return -ELOOP;
+	}
 	n = scandir(path, &list, NULL, alphasort);
 	if (n < 0) {
 		err = -errno;

@@ -1,6 +1,7 @@
 #include "tests/conformance/obd_path.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +13,35 @@
 
 /* ---- a signal set from a row ---- */
 
+/* A 29-bit identifier, whole (18DB33F1) or without its priority, as signal sets write it: priority,
+ * header, tester. */
+static void put_long_header(struct jw *w, const char *header, size_t len)
+{
+	char priority[3] = "18", middle[5] = "", tester[3] = "";
+
+	if (len == 8)
+		memcpy(priority, header, 2);
+	memcpy(middle, header + len - 6, 4);
+	memcpy(tester, header + len - 2, 2);
+	jw_text(w, "pri", priority);
+	jw_text(w, "hdr", middle);
+	jw_text(w, "tst", tester);
+}
+
 /* Rows shorten 29-bit identifiers as signal sets do, but leave out priority and tester where these
  * are not OBD's own: FC00 and FE007B (or 17FE007B) mean request 17FC007B and answer 17FE007B. */
 static void put_address(struct jw *w, const char *header, const char *response)
 {
-	const size_t len = response ? strlen(response) : 0;
+	const size_t header_len = strlen(header), len = response ? strlen(response) : 0;
 	char priority[3] = "17";
 
-	jw_text(w, "hdr", header);
 	if (response)
 		jw_text(w, "rax", response);
+	if (header_len == 6 || header_len == 8) {
+		put_long_header(w, header, header_len);
+		return;
+	}
+	jw_text(w, "hdr", header);
 	if (strncmp(header, "FC", 2) != 0 || (len != 6 && len != 8))
 		return;
 	if (len == 8)
@@ -55,16 +75,17 @@ static int put_member(void *arg, const char *key, size_t key_len, const struct j
 	return 0;
 }
 
+/* As wide as the tolerance with which values are compared: the recorded value itself must show. */
 static void put_bounds(struct set_writer *writer, const char *id)
 {
 	const struct jr_value *recorded = jr_get(jr_get(writer->row, "recorded_values"), id);
+	double value = 0, slack;
 
-	if (!recorded || jr_get(jr_get(writer->row, "strict_values"), id))
+	if (!jr_number(recorded, &value) || jr_get(jr_get(writer->row, "strict_values"), id))
 		return;
-	jw_key(&writer->w, "min");
-	put_copy(writer, recorded);
-	jw_key(&writer->w, "max");
-	put_copy(writer, recorded);
+	slack = 1e-4 * fabs(value);
+	jw_num(&writer->w, "min", value - slack);
+	jw_num(&writer->w, "max", value + slack);
 }
 
 static int put_signal(void *arg, const char *key, size_t key_len, const struct jr_value *format)

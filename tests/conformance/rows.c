@@ -333,12 +333,13 @@ static int read_shape(struct reader *reader, enum conform_shape *ret_shape)
 	int err = read_line(reader);
 
 	*ret_shape = CONFORM_OTHER;
-	if (err <= 0)
-		return err == -EFBIG ? 0 : err;
+	/* A line that is too long for a row may be a document all the same. */
+	if (err <= 0 && err != -EFBIG)
+		return err;
 	if (reader->text[0] != '{' && reader->text[0] != '[')
 		return 0;
 	*ret_shape = CONFORM_ROWS;
-	if (reader->text[0] == '{' && parses(reader))
+	if (err > 0 && reader->text[0] == '{' && parses(reader))
 		return 0;
 	*ret_shape = CONFORM_DOCUMENT;
 	return read_all(reader);
