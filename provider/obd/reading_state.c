@@ -7,10 +7,11 @@
 #define POWER_US (3 * READING_SECOND)
 
 /* A 12 V system at or above this is being charged: alternator or DC/DC converter runs. Converters
- * of electric vehicles also hold less (a Leaf 13.0 V), but never so little as a battery at rest.
- * Above the last the system is one of 24 V, and everything doubles. */
+ * of electric vehicles also hold less (recorded: a Leaf 13.0 V, a Bolt 12.7 V): of them only what
+ * is below the second is none, for a battery that feeds control units that are awake soon shows
+ * less. Above the last the system is one of 24 V, and everything doubles. */
 #define CHARGING_12V 13.2
-#define CONVERTER_12V 12.9
+#define CONVERTER_12V 12.6
 #define SYSTEM_24V 18.0
 
 /* After a vehicle woke so long its evidence has time to come: the signals of the profile's own

@@ -450,9 +450,7 @@ static const struct step i3[] = {
 	 "charging_state=charging pack_current_a=-16 pack_power_kw=-6.144 plugged_in=yes",
 	 "charging"},
 	{1, "current", "62DD6900000000",
-	 "charging_state=stopped pack_current_a=0 "
-	 "pack_power_kw=0 plugged_in=null",
-	 NULL},
+	 "charging_state=stopped pack_current_a=0 pack_power_kw=0 plugged_in=null", NULL},
 	/* Sentinels, and what cannot be. */
 	{1, "charge", "62DDBCFFFFFFFFFFFF", "state_of_charge_pct=null", NULL},
 	{1, "charge", "62DDBC06A30000006E", "", NULL},
@@ -504,6 +502,7 @@ static const struct step zoe1[] = {
 	 "driving"},
 	{1, "charge", "6220020F8C", "state_of_charge_pct=79.6", NULL},
 	{1, "range", "6234510096", "estimated_range_km=150", NULL},
+	{1, "aux", "6220050582", "aux_battery_v=14.1", NULL},
 	{1, "odometer", "62200600C350", "odometer_km=50000", NULL},
 	{1, "health", "6232065F", "state_of_health_pct=95", NULL},
 	/* Charging. */
@@ -587,6 +586,9 @@ static const struct step bolt[] = {
 	{1, "speed", "62000DFF", "speed_kmh=null", NULL},
 	{1, "charge_voltage", "624368FF", "charger_voltage_v=null", NULL},
 	{1, "charge_level", "62453107", "", NULL},
+	{1, "outside", "414634", "outside_temp_c=12", NULL},
+	{1, "odometer", "41A6000678EE", "odometer_km=42417.4", NULL},
+	{1, "aux", "414232A8", "aux_battery_v=12.968", "unknown"},
 	{1, SILENT, "", "ignition=off charging_state=unknown fast_charger_present=null", "asleep"},
 };
 
@@ -598,6 +600,13 @@ static const struct step ford[] = {
 	{1, "aux", "62402AAA", "ignition=on aux_battery_v=14.5", NULL},
 	{1, "odometer", "62DD01009D2F", "odometer_km=40239 ignition=on", NULL},
 	{1, "health", "62490CB2", "ignition=on state_of_health_pct=89", NULL},
+	{1, "inside", "62DD043E", "ignition=on inside_temp_c=22", NULL},
+	{1, "outside", "62DD0548", "ignition=on outside_temp_c=32", NULL},
+	{1, "tyre_front_left", "6228130272", "ignition=on fl=215.806", NULL},
+	{1, "tyre_front_right", "6228140300", "ignition=on fr=264.759", NULL},
+	{1, "tyre_rear_right", "6228150279", "ignition=on rr=218.219", NULL},
+	{1, "tyre_rear_left", "62281602FE", "ignition=on rl=264.069", NULL},
+	{1, "tyre_rear_left", "6228160BB8", "ignition=on rl=null", NULL},
 	/* Charging. */
 	{1, "speed", "6215050000", "speed_kmh=0 charging_state=unknown plugged_in=null", NULL},
 	{1, "charge_state", "62484F05", "charging_state=charging plugged_in=yes", "charging"},

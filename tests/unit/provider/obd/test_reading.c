@@ -760,6 +760,8 @@ static void an_electric_vehicle_charges_its_12_volts_while_it_stands(void **stat
 	expect_absent(FIELD(IGNITION));
 	expect_activity(OBD_ACTIVITY_UNKNOWN);
 	(void)AUX(12700);
+	expect_activity(OBD_ACTIVITY_UNKNOWN);
+	(void)AUX(12500);
 	expect_integer(FIELD(IGNITION), MODEL_IGNITION_ACCESSORY);
 }
 
