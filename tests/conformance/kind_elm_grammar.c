@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/protocol/dtc.h"
@@ -18,12 +19,27 @@
 
 static struct elm327_reply reply;
 
-/* "E0 L0 S0 H1 CEA07": headers, extended addressing (a tester is F1). */
+/* The hex number behind a word of the configuration, `none` where it is not there. */
+static unsigned long setting(const char *text, const char *word, unsigned long none)
+{
+	const char *at = strstr(text, word);
+
+	return at ? strtoul(at + strlen(word), NULL, 16) : none;
+}
+
+static bool is_can(const struct elm327_config *config)
+{
+	return config->protocol < 1 || config->protocol > 5;
+}
+
+/* "E0 L0 S0 H1 SP6 CEA07": headers, the protocol (SPA6: found by search), extended addressing (the
+ * tester is F1 unless TA says another). */
 static struct elm327_config config_of(const char *text)
 {
 	return (struct elm327_config){
 		.headers = strstr(text, "H1") != NULL,
-		.address = strstr(text, "CEA") ? 0xf1 : 0,
+		.protocol = (uint8_t)(setting(text, "SP", 0) & 0x0f),
+		.address = strstr(text, "CEA") ? (uint8_t)setting(text, "TA", 0xf1) : 0,
 	};
 }
 
@@ -83,7 +99,10 @@ static const char *check_messages(const struct jr_value *messages)
 		    !jr_string(jr_at(message, 1), &want, &n))
 			return "more messages than expected";
 		hex_of(data, len, got);
-		(void)snprintf(id_text, sizeof(id_text), id > 0x7ff ? "%08X" : "%03X",
+		(void)snprintf(id_text, sizeof(id_text), "%0*X",
+			       !is_can(&reply.config) ? 2
+			       : id > 0x7ff           ? 8
+						      : 3,
 			       (unsigned)id);
 		if (strcmp(got, want) != 0 || strcmp(id ? id_text : "", want_id) != 0) {
 			(void)snprintf(why, sizeof(why), "message %zu is %s %s", count, id_text,
@@ -167,7 +186,7 @@ static const char *check_command(const struct jr_value *row)
 	return NULL;
 }
 
-static const char *check(const struct jr_value *row, const char *kind, const char *config)
+static const char *check(const struct jr_value *row, const char *kind)
 {
 	const char *text = conform_text(row, "text");
 	const char *why;
@@ -184,7 +203,7 @@ static const char *check(const struct jr_value *row, const char *kind, const cha
 	}
 	why = check_answer(row);
 	if (!why)
-		why = check_codes(row, !strstr(config, "SP3"));
+		why = check_codes(row, is_can(&reply.config));
 	return why ? why : check_command(row);
 }
 
@@ -217,7 +236,7 @@ static int take_case(struct conform_run *run, const struct jr_value *row)
 	feed(sent, &config, raw, len);
 	if (answers_something_else(row, kind) && answered_request(jr_get(row, "messages"), request))
 		feed(request, &config, raw, len);
-	why = check(row, kind, config_text);
+	why = check(row, kind);
 	if (!why)
 		conform_right(run);
 	else
