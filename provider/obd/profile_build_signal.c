@@ -3,6 +3,7 @@
 
 #include "base/ids.h"
 #include "provider/obd/profile_build_priv.h"
+#include "provider/unit.h"
 
 #define WORDS_MAX 16384
 
@@ -147,7 +148,7 @@ int profile_build_null_ones(struct profile_build *build, int signal, int line)
 
 int profile_build_unit(struct profile_build *build, int signal, const char *unit, int line)
 {
-	const char *known = profile_unit_find(unit);
+	const char *known = unit_find(unit);
 
 	if (!known)
 		return profile_build_fault(build, "signal", build->profile->signals[signal].id,
@@ -164,10 +165,10 @@ int profile_build_field(struct profile_build *build, int signal, int field, int 
 	double mul = 1;
 	double add = 0;
 
-	if (field >= 0 && !profile_unit_convert(unit, field, &mul, &add))
+	if (field >= 0 && !unit_convert(unit, field, &mul, &add))
 		return profile_build_fault(build, "signal", owner->id, line, "unit",
 					   "a unit that becomes the field's, \"%s\", not \"%s\"",
-					   profile_unit_of(field), unit);
+					   unit_of_field(field), unit);
 	owner->field = field;
 	owner->to_mul = mul;
 	owner->to_add = add;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "provider/obd/profile_file_priv.h"
+#include "provider/unit.h"
 
 #define TEXT_BITS_MAX 248 /* 31 bytes */
 
@@ -146,7 +147,7 @@ static int read_words(const struct profile_section *in, int signal)
 static int read_field(const struct profile_section *in, int signal)
 {
 	const char *name = conf_text(in->sect, "field");
-	const int field = profile_field_find(name);
+	const int field = unit_field_find(name);
 
 	if (!conf_is_set(in->sect, "field"))
 		return 0;

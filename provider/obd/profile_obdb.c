@@ -14,6 +14,7 @@
 
 #include "model/wire/json.h"
 #include "provider/obd/profile_priv.h"
+#include "provider/unit.h"
 
 #define STATE_SIZE 1024
 #define TESTER 0xf1U         /* where a set names none */
@@ -448,7 +449,7 @@ static int field_of(const struct jr_value *metric, const char *unit)
 
 	for (size_t i = 0; unit && i < sizeof(metrics) / sizeof(metrics[0]); i++)
 		if (is_text(metric, metrics[i].metric) &&
-		    profile_unit_convert(unit, (int)metrics[i].field, &mul, &add))
+		    unit_convert(unit, (int)metrics[i].field, &mul, &add))
 			return (int)metrics[i].field;
 	return -1;
 }

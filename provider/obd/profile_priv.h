@@ -128,15 +128,6 @@ int profile_build_finish(struct profile_build *build, struct profile **ret_profi
 /* Gives up; NULL is accepted. */
 void profile_build_abandon(struct profile_build *build);
 
-/* "battery.pack_voltage_v" to its field, -1 where there is none. */
-int profile_field_find(const char *name);
-/* The name of a unit as a lasting string, NULL where it is not known. "" is none and known. */
-const char *profile_unit_find(const char *unit);
-/* The unit of a field, "" where it has none. */
-const char *profile_unit_of(int field);
-/* canonical = value * mul + add from `unit` to the field's own. False where that cannot be. */
-bool profile_unit_convert(const char *unit, int field, double *ret_mul, double *ret_add);
-
 /* The rules of one command or signal; what breaks one is said. profile_check.c. Return 0 or -EINVAL. */
 int profile_check_command(struct profile_build *build, const struct profile_command *command);
 int profile_check_signal(struct profile_build *build, const struct profile *profile,

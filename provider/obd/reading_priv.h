@@ -4,7 +4,7 @@
 #define PROVIDER_OBD_READING_PRIV_H
 
 #include "provider/obd/condition.h"
-#include "provider/obd/odometer.h"
+#include "provider/odometer.h"
 #include "provider/obd/reading.h"
 
 #define READING_SECOND INT64_C(1000000)

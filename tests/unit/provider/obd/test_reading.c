@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "provider/obd/odometer.h"
+#include "provider/odometer.h"
 #include "provider/obd/reading.h"
 
 int suite_provider_reading(void);

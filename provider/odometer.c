@@ -1,4 +1,4 @@
-#include "provider/obd/odometer.h"
+#include "provider/odometer.h"
 
 #define HOUR_US 3.6e9
 

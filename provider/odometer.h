@@ -12,8 +12,8 @@
  *
  * Pure; one owner.
  */
-#ifndef PROVIDER_OBD_ODOMETER_H
-#define PROVIDER_OBD_ODOMETER_H
+#ifndef PROVIDER_ODOMETER_H
+#define PROVIDER_ODOMETER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,8 @@
-/* Units: what a source measures in, and what that is in the unit of a canonical field. */
+#include "provider/unit.h"
+
 #include <string.h>
 
-#include "provider/obd/profile_priv.h"
+#include "model/model.h"
 
 enum kind {
 	NONE,
@@ -18,11 +19,14 @@ enum kind {
 	TURNS,
 	SHARE,
 	ANGLE,
+	VOLUME,
+	FLOW,
+	MASS,
 	OTHER, /* known, and never a canonical field's */
 };
 
 /* value in the kind's own unit = number * mul + add. The kind's own units are those that the model
- * uses: km, km/h, degC, kPa, V, A, kW, kWh, min, rpm, %. */
+ * uses: km, km/h, degC, kPa, V, A, kW, kWh, min, rpm, %, l, l/h, kg. */
 struct unit {
 	const char *name;
 	enum kind kind;
@@ -64,11 +68,13 @@ static const struct unit units[] = {
 	{"deg", ANGLE, 1, 0},
 	{"Hz", OTHER, 1, 0},
 	{"Nm", OTHER, 1, 0},
-	{"l", OTHER, 1, 0},
-	{"l/h", OTHER, 1, 0},
-	{"g", OTHER, 1, 0},
+	{"l", VOLUME, 1, 0},
+	{"l/h", FLOW, 1, 0},
+	{"g", MASS, 0.001, 0},
 	{"g/s", OTHER, 1, 0},
-	{"kg", OTHER, 1, 0},
+	{"kg", MASS, 1, 0},
+	{"t", MASS, 1000, 0},
+	{"gal", VOLUME, 3.785411784, 0},
 	{"ohm", OTHER, 1, 0},
 	{"kohm", OTHER, 1, 0},
 	{"lx", OTHER, 1, 0},
@@ -80,12 +86,13 @@ static const struct {
 	const char *end;
 	const char *unit;
 } endings[] = {
-	{"_km", "km"}, {"_kmh", "km/h"}, {"_c", "C"},     {"_kpa", "kPa"}, {"_v", "V"},
-	{"_a", "A"},   {"_kw", "kW"},    {"_kwh", "kWh"}, {"_min", "min"}, {"_rpm", "rpm"},
-	{"_pct", "%"}, {"_deg", "deg"},  {"_m", "m"},
+	{"_km", "km"},   {"_kmh", "km/h"}, {"_c", "C"},     {"_kpa", "kPa"}, {"_v", "V"},
+	{"_a", "A"},     {"_kw", "kW"},    {"_kwh", "kWh"}, {"_min", "min"}, {"_rpm", "rpm"},
+	{"_pct", "%"},   {"_deg", "deg"},  {"_m", "m"},     {"_h", "h"},     {"_l", "l"},
+	{"_lph", "l/h"}, {"_kg", "kg"},
 };
 
-static const struct unit *find_unit(const char *name)
+static const struct unit *look_up(const char *name)
 {
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(units[i].name, name) == 0)
@@ -94,9 +101,9 @@ static const struct unit *find_unit(const char *name)
 	return NULL;
 }
 
-const char *profile_unit_find(const char *unit)
+const char *unit_find(const char *unit)
 {
-	const struct unit *found = find_unit(unit);
+	const struct unit *found = look_up(unit);
 
 	return found ? found->name : NULL;
 }
@@ -108,7 +115,7 @@ static bool ends_in(const char *path, size_t len, const char *end)
 	return len > n && memcmp(path + len - n, end, n) == 0;
 }
 
-const char *profile_unit_of(int field)
+const char *unit_of_field(int field)
 {
 	const struct model_field_info *info = model_field_info((enum model_field)field);
 	const char *dot = info ? strchr(info->path, '.') : NULL;
@@ -124,10 +131,10 @@ const char *profile_unit_of(int field)
 	return "";
 }
 
-bool profile_unit_convert(const char *unit, int field, double *ret_mul, double *ret_add)
+bool unit_convert(const char *unit, int field, double *ret_mul, double *ret_add)
 {
-	const struct unit *from = find_unit(unit);
-	const struct unit *to = find_unit(profile_unit_of(field));
+	const struct unit *from = look_up(unit);
+	const struct unit *to = look_up(unit_of_field(field));
 
 	if (!from || !to || from->kind != to->kind || from->kind == OTHER)
 		return false;
@@ -136,7 +143,7 @@ bool profile_unit_convert(const char *unit, int field, double *ret_mul, double *
 	return true;
 }
 
-int profile_field_find(const char *name)
+int unit_field_find(const char *name)
 {
 	const char *dot = strchr(name, '.');
 	const int module = dot ? model_module_find(name, (size_t)(dot - name)) : -1;
