@@ -33,6 +33,15 @@ void bus_init(struct bus *bus, struct vehicle *vehicle, int64_t delay_us)
 
 /* ---- a request comes in ---- */
 
+/* Services that only read, and the tester's sign of life. */
+static bool is_reading(uint8_t service)
+{
+	static const uint8_t services[] = {0x01, 0x02, 0x03, 0x06, 0x07, 0x09,
+					   0x0A, 0x19, 0x1A, 0x21, 0x22, 0x3E};
+
+	return memchr(services, service, sizeof(services)) != NULL;
+}
+
 static void begin_talk(struct bus *bus, size_t index, bool functional, const uint8_t *request,
 		       size_t len, int64_t now_us)
 {
@@ -40,7 +49,10 @@ static void begin_talk(struct bus *bus, size_t index, bool functional, const uin
 	struct bus_talk *talk = &bus->talks[index];
 	bool vin = len == 2 && request[0] == 0x09 && request[1] == 0x02;
 
+	if (talk->flow_wait_us != INT64_MAX)
+		bus->vehicle->counts.starved++;
 	be_silent(talk); /* a new request ends what was being said */
+	bus->vehicle->counts.forbidden += !is_reading(request[0]);
 	if (unit->id_bits == 8 && vin) {
 		talk->kline_part = 1; /* in five messages */
 		talk->len = 7;
@@ -296,7 +308,7 @@ bool bus_receive(struct bus *bus, int64_t now_us, struct bus_frame *ret_frame,
 		bool whole;
 
 		if (talk->flow_wait_us != INT64_MAX && now_us > talk->flow_wait_us) {
-			bus->starved++;
+			bus->vehicle->counts.starved++;
 			be_silent(talk);
 		}
 		if (talk->due_us != due_us || due_us > now_us)

@@ -42,8 +42,7 @@ struct bus {
 	struct vehicle *vehicle;
 	int64_t delay_us; /* a unit needs so long to answer */
 	struct bus_talk talks[UNITS_MAX];
-	uint64_t frames;  /* of both directions, ever */
-	uint64_t starved; /* answers of several frames that no flow control let through */
+	uint64_t frames; /* of both directions, ever */
 };
 
 void bus_init(struct bus *bus, struct vehicle *vehicle, int64_t delay_us);

@@ -119,7 +119,9 @@ void vehicle_print_truth(const struct vehicle *vehicle, char *out, size_t size)
 	    vehicle_kind_name(vehicle->kind), vehicle_kind_profile(vehicle->kind),
 	    vehicle_activity_name(vehicle->activity), boolean(vehicle_asleep(vehicle)));
 	put(&text,
-	    "\"requests\":%lld,\"requests_parked\":%lld,\"requests_asleep\":%lld,\"wakeups\":%lld}}",
+	    "\"requests\":%lld,\"requests_parked\":%lld,\"requests_asleep\":%lld,\"wakeups\":%lld,"
+	    "\"starved\":%lld,\"forbidden\":%lld}}",
 	    (long long)vehicle->counts.requests, (long long)vehicle->counts.requests_parked,
-	    (long long)vehicle->counts.requests_asleep, (long long)vehicle->counts.wakeups);
+	    (long long)vehicle->counts.requests_asleep, (long long)vehicle->counts.wakeups,
+	    (long long)vehicle->counts.starved, (long long)vehicle->counts.forbidden);
 }

@@ -69,6 +69,8 @@ struct vehicle_counts {
 	int64_t requests_parked; /* of them with the ignition off and no charging */
 	int64_t requests_asleep; /* of them into a silent bus */
 	int64_t wakeups;         /* times that a request woke the bus */
+	int64_t starved;         /* long answers that no flow control let through */
+	int64_t forbidden;       /* requests of services that write, clear, actuate or unlock */
 };
 
 struct vehicle {

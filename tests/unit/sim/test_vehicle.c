@@ -227,6 +227,30 @@ static void block_size_and_separation_time_are_kept(void **state)
 	assert_int_equal(bus_due_us(&bus), INT64_MAX);
 }
 
+static void send_request(struct bus *bus, uint8_t len, uint8_t service, uint8_t id)
+{
+	const struct bus_frame request = {0x7E4, 11, 8, {len, service, 0x01, id}};
+
+	assert_true(bus_send(bus, &request, MINUTE_US));
+}
+
+static void what_starves_and_what_is_forbidden_is_counted(void **state)
+{
+	const uint8_t *answer;
+	struct bus_frame frame;
+	struct bus bus;
+	size_t len;
+
+	(void)state;
+	make(VEHICLE_IONIQ5, VEHICLE_DRIVING);
+	bus_init(&bus, &vehicle, 0);
+	send_request(&bus, 3, 0x22, 0x01);
+	assert_true(bus_receive(&bus, MINUTE_US, &frame, &answer, &len));
+	send_request(&bus, 1, 0x04, 0);
+	assert_int_equal(vehicle.counts.starved, 1);
+	assert_int_equal(vehicle.counts.forbidden, 1);
+}
+
 int suite_sim_vehicle(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +267,7 @@ int suite_sim_vehicle(void)
 		cmocka_unit_test(the_leaf_has_three_layouts),
 		cmocka_unit_test(what_it_does_not_know_it_refuses),
 		cmocka_unit_test(block_size_and_separation_time_are_kept),
+		cmocka_unit_test(what_starves_and_what_is_forbidden_is_counted),
 	};
 
 	return cmocka_run_group_tests_name("sim_vehicle", tests, NULL, NULL);
