@@ -4,6 +4,7 @@
 
 #include "agent/source/obd_priv.h"
 
+#define SUPPORT_REPEATS 3                   /* of a list that came damaged */
 #define SEARCH_TIMEOUT_US (12 * OBD_SECOND) /* the first request searches all protocols */
 #define UNUSABLE_MAX 15 /* replies to searches in a row, then the vehicle is looked at seldom */
 
@@ -57,6 +58,12 @@ void obd_start_search(struct obd *obd)
 	else if (obd_ask(obd, OBD_PHASE_SEARCH, &everybody, request, sizeof(request),
 			 SEARCH_TIMEOUT_US))
 		obd_fall_asleep(obd, 0);
+}
+
+static bool is_damaged(const struct elm327_reply *reply)
+{
+	return reply->kind == ELM327_DATA_BAD || reply->kind == ELM327_DATA_PARTIAL ||
+	       reply->counts.rejected > 0;
 }
 
 /* Every unit has its own bitmaps. */
@@ -124,6 +131,11 @@ void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply)
 	case ELM327_DATA_PARTIAL:
 		if (!obd->connected)
 			take_support(obd, reply);
+		if (!obd->connected && is_damaged(reply) && obd->repeats < SUPPORT_REPEATS) {
+			obd->repeats++;
+			obd_ask_again(obd);
+			return;
+		}
 		if (!obd->connected && obd->unit_count == units) {
 			unusable(obd, reply);
 			return;
@@ -260,10 +272,16 @@ void obd_go_on_discovering(struct obd *obd)
 		obd_next(obd);
 }
 
+/* A unit whose list is lost has nothing of what it could be asked for. */
 void obd_on_support_reply(struct obd *obd, const struct elm327_reply *reply)
 {
 	take_support(obd, reply);
-	ask_support(obd);
+	if (is_damaged(reply) && obd->repeats < SUPPORT_REPEATS) {
+		obd->repeats++;
+		obd_ask_again(obd);
+	} else {
+		ask_support(obd);
+	}
 }
 
 void obd_end_discovery(struct obd *obd)

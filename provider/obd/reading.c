@@ -86,6 +86,7 @@ void obd_reading_reset(struct obd_reading *reading)
 	/* A profile that knows charging is one of vehicles that charge. */
 	reading->electric = profile_state_condition(reading->profile, PROFILE_STATE_CHARGING) ||
 			    profile_state_condition(reading->profile, PROFILE_STATE_PLUGGED_IN);
+	reading->engine = false;
 	reading->silent = false;
 	reading_derive_reset(reading);
 }

@@ -305,6 +305,7 @@ static int give_value(struct obd_reading *reading, const struct profile_command 
 	reading->given[field] =
 		(struct reading_given){as_number(update, field, number), mono_us, slot->keep_us, s};
 	reading->electric = reading->electric || is_electric(field);
+	reading->engine = reading->engine || (field == MODEL_FIELD_ENGINE_RPM && number > 0);
 	reading->counts.values++;
 	return 1;
 }

@@ -37,6 +37,7 @@ struct obd_reading {
 	struct reading_given given[MODEL_FIELD_COUNT];
 	bool direct[MODEL_FIELD_COUNT]; /* a signal of the profile is this field */
 	bool electric;       /* it has a traction battery: the profile or its values say so */
+	bool engine;         /* one was seen running */
 	int64_t power_of_us; /* the current that was already part of a power */
 	int64_t awake_us, answer_us; /* first answer since it woke, last answer */
 	bool silent;

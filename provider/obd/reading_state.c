@@ -120,6 +120,9 @@ static int general_ignition(const struct obd_reading *reading, int64_t now_us)
 		return MODEL_IGNITION_ACCESSORY;
 	if (reading->electric || (!has_rpm && !has_speed))
 		return READING_UNKNOWN;
+	/* Its battery, if it has one for driving, may not have been read yet. */
+	if (has_volts && !reading->engine && now_us - reading->awake_us < GRACE_US)
+		return READING_UNKNOWN;
 	return has_volts ? MODEL_IGNITION_ON : MODEL_IGNITION_ACCESSORY;
 }
 
