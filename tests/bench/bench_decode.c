@@ -339,7 +339,7 @@ static void report(struct input *in, bool as_json, unsigned long *total, unsigne
 
 int main(int argc, char **argv)
 {
-	const char *folder = FRESHET_PROFILES;
+	const char *folder = profile_dir();
 	unsigned long total = 0;
 	unsigned calls = 0;
 	bool as_json = false;

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "provider/obd/profile.h"
 #include "tests/conformance/conformance.h"
 
 static void usage(FILE *out)
@@ -202,7 +203,7 @@ static int run_all(const struct conform_options *options, struct conform_files *
 
 int main(int argc, char **argv)
 {
-	struct conform_options options = {.profiles = FRESHET_PROFILES};
+	struct conform_options options = {.profiles = profile_dir()};
 	struct conform_files files = {0};
 	int status = read_arguments(argc, argv, &options);
 
