@@ -177,7 +177,7 @@ static bool next_answer(const struct obd_answer *answers, size_t count, bool beg
 
 	for (size_t i = 0; i < count; i++) {
 		const bool later = !begun || answers[i].ecu > answers[last].ecu ||
-				   (answers[i].ecu == answers[last].ecu && i > last);
+				   (i > last && answers[i].ecu == answers[last].ecu);
 
 		if (later && (!found || answers[i].ecu < answers[*ret_index].ecu)) {
 			*ret_index = i;
