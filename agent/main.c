@@ -121,6 +121,29 @@ static void print_source(const struct jr_value *source)
 		     main_text_of(source, "vin"), main_text_of(source, "detail"));
 }
 
+/* How a vehicle is read, where it is read by a profile. */
+static void print_vehicle(const struct jr_value *source)
+{
+	const struct jr_value *refused = jr_get(source, "refused");
+	double load = 0;
+
+	if (!main_text_of(source, "profile")[0])
+		return;
+	(void)jr_number(jr_get(source, "bus_load_pct"), &load);
+	(void)printf("             profile %s, vehicle %s, %.2f %% of the bus, %" PRId64
+		     " of %" PRId64 " looks today\n",
+		     main_text_of(source, "profile"), main_text_of(source, "activity"), load,
+		     main_int_of(source, "looks_today"), main_int_of(source, "wake_budget"));
+	if (main_text_of(source, "vin_given")[0])
+		(void)printf("             the VIN %s is not believed: %s\n",
+			     main_text_of(source, "vin_given"),
+			     main_text_of(source, "vin_judgement"));
+	for (size_t i = 0; i < jr_count(refused); i++)
+		(void)printf("             not asked: %s, %s\n",
+			     main_text_of(jr_at(refused, i), "command"),
+			     main_text_of(jr_at(refused, i), "reason"));
+}
+
 static void print_status(const struct jr_value *status)
 {
 	const struct jr_value *uplink = jr_get(status, "uplink");
@@ -149,6 +172,11 @@ static void print_status(const struct jr_value *status)
 		     "REASON", "LAST ANSWER", "VIN", "DETAIL");
 	for (size_t i = 0; i < jr_count(sources); i++)
 		print_source(jr_at(sources, i));
+	(void)putchar('\n');
+	for (size_t i = 0; i < jr_count(sources); i++) {
+		(void)printf("%s\n", main_text_of(jr_at(sources, i), "name"));
+		print_vehicle(jr_at(sources, i));
+	}
 }
 
 int main_ask(const struct agent_config *config, const char *request, struct buf *out)

@@ -157,10 +157,11 @@ static void judge_reason(const struct health_input *in, struct health *health)
 		tell(health, HEALTH_REASON_ADAPTER_UNPLUGGED, in->source_since_ms);
 	else if (source_says(in, "ignition_off"))
 		tell(health, HEALTH_REASON_IGNITION_OFF, in->source_since_ms);
-	else if (has_data(health) && in->ignition_off)
-		tell(health, HEALTH_REASON_IGNITION_OFF, in->ignition_since_ms);
+	/* What its source says of it now, before what was measured last: asleep is more than off. */
 	else if (source_says(in, "vehicle_asleep"))
 		tell(health, HEALTH_REASON_VEHICLE_ASLEEP, in->source_since_ms);
+	else if (has_data(health) && in->ignition_off)
+		tell(health, HEALTH_REASON_IGNITION_OFF, in->ignition_since_ms);
 	else if (has_data(health) && in->asleep)
 		tell(health, HEALTH_REASON_VEHICLE_ASLEEP, in->asleep_since_ms);
 	else if (late && source_is_silent(in))

@@ -32,7 +32,8 @@ enum health_state {
  *	gateway_offline    nothing was heard of the gateway: its will came, or silence
  *	adapter_unplugged  the gateway cannot reach the device's hardware
  *	ignition_off       measured: the newest value of ignition is off, or the source says so
- *	vehicle_asleep     measured: the newest inventory state is asleep, or the source says so
+ *	vehicle_asleep     measured: the newest inventory state is asleep, or the source says so (its
+ *	                   word goes before an ignition that was measured off)
  *	source_silent      the gateway is there, its source gets no answers (late or no data only),
  *	                   and has not only just begun
  *	backlog_draining   older records are still on the gateway (late data only, or never any)

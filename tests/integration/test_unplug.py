@@ -72,8 +72,8 @@ def test_a_vehicle_that_does_not_answer_is_parked_not_lost(depot, fault):
 
     def says_so():
         item = depot.core.health()[device]
-        return (item["reason"] or {}).get("code") in ("vehicle_asleep", "ignition_off")
-    wait_until(says_so, 20, "the reason is that the vehicle is off", depot.programs(), 0.05)
+        return (item["reason"] or {}).get("code") == "vehicle_asleep"
+    wait_until(says_so, 20, "the reason is that the vehicle sleeps", depot.programs(), 0.05)
     since = depot.core.health()[device]["last_update_received_at"]
     wait_until(lambda: depot.core.health()[device]["last_update_received_at"] > since, 10,
                "it goes on being measured", depot.programs())

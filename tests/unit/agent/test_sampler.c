@@ -165,6 +165,24 @@ static void only_changes_are_recorded_until_the_heartbeat(void **state)
 	assert_int_equal(taken.records, 3);
 }
 
+static void what_is_not_observed_again_is_not_stated_again(void **state)
+{
+	(void)state;
+	(void)observe("bus-1", MODEL_FIELD_SPEED_KMH, 50, 0);
+	(void)sampler_flush(sampler, 0);
+	for (int64_t t = 10 * SECOND; t < 300 * SECOND; t += 10 * SECOND) {
+		(void)observe("bus-1", MODEL_FIELD_AUX_BATTERY_V, 12.6, t);
+		(void)sampler_flush(sampler, t);
+		says("aux_battery_v");
+		says_not("speed_kmh");
+	}
+	/* A keyframe names it, with its own age: it does not become newer. */
+	(void)observe("bus-1", MODEL_FIELD_AUX_BATTERY_V, 12.6, 300 * SECOND);
+	(void)sampler_flush(sampler, 300 * SECOND);
+	says("\"keyframe\":true");
+	says("\"vehicle_state.speed_kmh\":300000");
+}
+
 static void a_field_read_again_is_not_lost_to_the_later_reading(void **state)
 {
 	(void)state;
@@ -302,6 +320,7 @@ int suite_agent_sampler(void)
 		TEST(a_position_is_told_whole_where_a_part_of_it_changed),
 		TEST(readings_within_the_age_share_a_record_with_their_ages),
 		TEST(only_changes_are_recorded_until_the_heartbeat),
+		TEST(what_is_not_observed_again_is_not_stated_again),
 		TEST(a_field_read_again_is_not_lost_to_the_later_reading),
 		TEST(a_keyframe_states_everything_with_its_age),
 		TEST(a_keyframe_comes_at_least_every_interval),

@@ -190,6 +190,24 @@ static void the_first_reason_that_holds_is_told(void **state)
 	assert_string_equal(health.detail, "");
 }
 
+static void a_parked_vehicle_that_is_measured_is_healthy_and_asleep(void **state)
+{
+	struct health_input in = healthy_input(60000);
+	struct health health;
+
+	(void)state;
+	in.source = HEALTH_SOURCE_OK;
+	in.ignition_off = true;
+	in.ignition_since_ms = NOW - 1100000;
+	in.source_reason = "ignition_off";
+	assert_int_equal(evaluate(&in).reason, HEALTH_REASON_IGNITION_OFF);
+	in.source_reason = "vehicle_asleep";
+	health = evaluate(&in);
+	assert_int_equal(health.state, HEALTH_HEALTHY);
+	assert_int_equal(health.reason, HEALTH_REASON_VEHICLE_ASLEEP);
+	assert_true(health.reason_since_ms == in.source_since_ms);
+}
+
 static void every_reason_has_a_sentence_that_ends(void **state)
 {
 	struct health_input in = everything_wrong();
@@ -386,6 +404,7 @@ int suite_domain_health(void)
 		cmocka_unit_test(data_from_before_an_activation_does_not_count),
 		cmocka_unit_test(a_longer_interval_moves_both_thresholds),
 		cmocka_unit_test(the_first_reason_that_holds_is_told),
+		cmocka_unit_test(a_parked_vehicle_that_is_measured_is_healthy_and_asleep),
 		cmocka_unit_test(every_reason_has_a_sentence_that_ends),
 		cmocka_unit_test(a_source_that_has_just_begun_is_not_silent_yet),
 		cmocka_unit_test(a_clock_is_blamed_only_for_data_that_nobody_can_date),
