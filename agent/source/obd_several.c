@@ -6,6 +6,7 @@
 #include "agent/source/obd_priv.h"
 
 #define FAILURES_MAX 3 /* of such requests in a row, then each goes alone */
+#define PIECES_MAX ((size_t)OBD_UNITS_MAX * OBD_SEVERAL_MAX)
 
 /* Does a unit say that it has the parameter? Only such are joined: silence of one among several says
  * nothing of it. */
@@ -69,7 +70,7 @@ struct piece {
 };
 
 struct pieces {
-	struct piece piece[OBD_UNITS_MAX * OBD_SEVERAL_MAX];
+	struct piece piece[PIECES_MAX];
 	size_t count;
 };
 
@@ -88,8 +89,7 @@ static void split(struct obd *obd, const struct elm327_reply *reply, struct piec
 
 		if (count < 0)
 			obd->report.rejected++;
-		for (int k = 0; k < count && ret_pieces->count < OBD_UNITS_MAX * OBD_SEVERAL_MAX;
-		     k++)
+		for (int k = 0; k < count && ret_pieces->count < PIECES_MAX; k++)
 			ret_pieces->piece[ret_pieces->count++] = (struct piece){id, parts[k]};
 	}
 }

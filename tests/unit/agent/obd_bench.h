@@ -33,8 +33,8 @@ struct bench {
 extern struct bench bench;
 
 /* A stopped source of a profile's text; adapter and vehicle answer as a usual one. */
-void bench_make(const char *profile);
-void bench_make_allowed(const char *profile, profile_allowed_fn *allowed);
+void bench_make(const char *text);
+void bench_make_allowed(const char *text, profile_allowed_fn *allowed);
 void bench_start(void);
 void bench_end(void);
 

@@ -544,6 +544,7 @@ static void a_vehicle_left_alone_is_measured_at_its_plug_and_wakes_by_it(void **
 	bench_pass(20 * SECOND);
 	assert_string_equal(bench_report().reason, "");
 	assert_float_equal(number(MODEL_FIELD_SPEED_KMH), 55, 0);
+	bench_end();
 }
 
 static const char with_ignition[] =
