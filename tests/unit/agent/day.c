@@ -189,7 +189,6 @@ int day_begin(struct day *day, const struct day_setup *setup, const struct profi
 	stream_fake_on_write(day->line, on_write, day);
 	vehicle_init_kind(&day->vehicle, setup->kind, 1, 0);
 	day->vehicle.soc_pct = 70;
-	day->vehicle.wakes_on_request = !setup->deaf;
 	vehicle_set_script(&day->vehicle, setup->legs, setup->leg_count);
 	elm327_init(&day->elm, &day->vehicle, 1, ANSWER_US);
 	elm327_set_temperament(&day->elm, setup->temperament);

@@ -30,7 +30,6 @@ struct day_setup {
 	const struct vehicle_leg *legs;
 	size_t leg_count;
 	bool no_voltage; /* the adapter cannot measure the plug's voltage */
-	bool deaf;       /* a request does not wake the vehicle */
 	struct rhythm_config rhythm;
 	enum elm327_temperament temperament;
 };

@@ -161,12 +161,14 @@ static void print_table(void)
 
 /* ---- what must hold ---- */
 
+/* It does something else, or was looked at: while it is being found out, nothing is known. */
 static bool changed_within(size_t index, int minutes)
 {
 	const struct day_minute *now = &day.minutes[index];
 
 	for (size_t back = 1; back <= (size_t)minutes; back++)
-		if (back > index || day.minutes[index - back].activity != now->activity)
+		if (back > index || day.minutes[index - back].activity != now->activity ||
+		    day.minutes[index - back].looks != now->looks)
 			return true;
 	return false;
 }
@@ -215,8 +217,28 @@ static void check_load(void)
 	}
 }
 
+/* A parked vehicle falls asleep as soon as it may: after the linger and its own time, and again after
+ * each time that it was woken. */
+static void check_sleep(void)
+{
+	const int64_t own = day.vehicle.sleep_after_us / DAY_MINUTE + 2;
+	const int64_t linger = day.setup.rhythm.linger_us / DAY_MINUTE;
+	int64_t owed = 0;
+
+	for (size_t i = 0; i < day.minute_count; i++) {
+		const bool parked = day.minutes[i].activity == VEHICLE_PARKED;
+		const bool was = i && day.minutes[i - 1].activity == VEHICLE_PARKED;
+
+		owed += parked && !day.minutes[i].asleep;
+		if (parked && !was)
+			owed -= own + linger;
+	}
+	assert_true(owed <= day.vehicle.counts.wakeups * own);
+}
+
 static void check_rest(void)
 {
+	check_sleep();
 	assert_true(day.vehicle.counts.requests_asleep <= day.setup.rhythm.wake_budget);
 	assert_true(day.vehicle.counts.wakeups <= day.setup.rhythm.wake_budget);
 }
