@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent/daemon_priv.h"
+#include "agent/probe/probe.h"
 #include "model/wire/value.h"
 
 #define PROBE_US INT64_C(45000000) /* a search and two rounds of values */
@@ -10,8 +11,7 @@
 /* One source that is looked at. */
 struct subject {
 	struct source *source;
-	struct model_update known;
-	struct model_update_room room;
+	struct probe_result result;
 };
 
 struct probe {
@@ -27,13 +27,8 @@ static void on_update(void *arg, const struct model_update *update)
 	for (size_t i = 0; i < probe->count; i++) {
 		struct subject *subject = &probe->subjects[i];
 
-		if (strcmp(subject->source->config->name, update->source) != 0)
-			continue;
-		for (size_t k = 0; k < update->item_count; k++)
-			(void)model_update_set_value(&subject->known,
-						     (enum model_field)update->items[k].field,
-						     &update->items[k].value);
-		subject->known.keyframe = subject->known.keyframe || update->keyframe;
+		if (strcmp(subject->source->config->name, update->source) == 0)
+			probe_take_update(&subject->result, update);
 	}
 }
 
@@ -49,8 +44,7 @@ static bool is_decided(const struct subject *subject)
 	struct source_report report;
 
 	subject->source->ops->report(subject->source, &report);
-	return subject->known.keyframe || report.state == SOURCE_ERROR ||
-	       strcmp(report.reason, "ignition_off") == 0 ||
+	return subject->result.known.keyframe || report.state == SOURCE_ERROR ||
 	       strcmp(report.reason, "vehicle_asleep") == 0 ||
 	       strcmp(report.reason, "source_silent") == 0;
 }
@@ -84,7 +78,7 @@ static int print_json(const struct probe *probe)
 		jw_open_object(&w);
 		daemon_encode_source(&w, probe->subjects[i].source, loop_now_us(probe->loop));
 		jw_key(&w, "readings");
-		put_values(&w, &probe->subjects[i].known);
+		put_values(&w, &probe->subjects[i].result.known);
 		jw_close_object(&w);
 	}
 	jw_close_array(&w);
@@ -96,33 +90,25 @@ static int print_json(const struct probe *probe)
 	return r;
 }
 
-static int print_one(const struct subject *subject)
+/* The configured profile stands where one that was found would. */
+static int print_one(struct subject *subject)
 {
 	const struct source_config *config = subject->source->config;
-	struct source_report report;
-	char vin[MODEL_VIN_SIZE];
+	struct probe_result *result = &subject->result;
 	struct buf out;
-	struct jw w;
 	int r;
 
-	subject->source->ops->report(subject->source, &report);
-	model_vin_mask(report.vin, vin);
+	probe_take_source(result, subject->source);
+	result->candidates[0].profile = config->profile;
+	result->candidates[0].vin_match = profile_matches_vin(config->profile, result->report.vin);
+	result->candidate_count = 1;
+	result->suggested = 0;
 	buf_init(&out, CONTROL_ANSWER_MAX);
-	jw_init(&w, &out);
-	put_values(&w, &subject->known);
+	buf_printf(&out, "[source %s] of %s, ", config->name, config->device_id);
+	probe_say(result, config->device, false, &out);
 	r = out.error;
-	if (r)
-		goto out;
-	(void)printf("%s  %s -> %s\n", config->name, config->device, config->device_id);
-	(void)printf("  state     %s %s\n", source_state_name(report.state), report.reason);
-	if (report.detail[0])
-		(void)printf("  detail    %s\n", report.detail);
-	(void)printf("  adapter   %s\n  protocol  %s\n  ecus      %u\n  vin       %s\n"
-		     "  values    %s\n",
-		     report.adapter[0] ? report.adapter : "-",
-		     report.protocol[0] ? report.protocol : "-", report.ecus,
-		     report.vin[0] ? vin : "-", buf_text(&out));
-out:
+	if (!r)
+		(void)fputs(buf_text(&out), stdout);
 	buf_free(&out);
 	return r;
 }
@@ -141,7 +127,7 @@ static int make_subjects(struct probe *probe, const struct agent_config *config,
 		r = source_kind(source->kind)->create(source, env, &subject->source);
 		if (r)
 			break;
-		model_update_init(&subject->known, &subject->room);
+		probe_init(&subject->result);
 		probe->count++;
 		r = subject->source->ops->start(subject->source);
 	}
@@ -167,7 +153,7 @@ static int wait_for_all(struct probe *probe)
 	return 0;
 }
 
-static int show(const struct probe *probe, bool json)
+static int show(struct probe *probe, bool json)
 {
 	int bad = 0;
 	int r = json ? print_json(probe) : 0;

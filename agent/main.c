@@ -9,6 +9,7 @@
 #include "agent/control.h"
 #include "agent/daemon.h"
 #include "agent/main_priv.h"
+#include "hal/stream.h"
 
 #define ASK_TIMEOUT_MS 5000
 
@@ -19,7 +20,9 @@ static void print_usage(FILE *out)
 	      "  run              read, store and publish until SIGTERM\n"
 	      "  check-config     say what is wrong with the configuration\n"
 	      "  status           ask the running agent how it is\n"
-	      "  probe [SOURCE]   open the sources and say what is behind them (agent stopped)\n"
+	      "  probe            list the serial adapters that are there\n"
+	      "  probe --device ADDRESS  say what is behind an adapter, and write a section for it\n"
+	      "  probe -c FILE [SOURCE]  the same for configured sources (agent stopped)\n"
 	      "  profile FILE [COMMAND ANSWER]\n"
 	      "                   what is wrong with a vehicle profile, or what it says, or what\n"
 	      "                   it makes of an answer (hex, as 620101...); needs no configuration\n"
@@ -31,6 +34,16 @@ static void print_usage(FILE *out)
 	      "      --json          print JSON\n"
 	      "  -V, --version\n"
 	      "  -h, --help\n"
+	      "\n"
+	      "of probe --device:\n"
+	      "      --baud N        the line's speed; without it all usual ones are tried\n"
+	      "      --write FILE    add the section to FILE, whose other lines stay as they are\n"
+	      "      --source NAME   of the section (default obd0)\n"
+	      "      --device-id ID  whose data it is (default the source's name)\n"
+	      "      --profiles DIR  where the vehicle profiles are\n"
+	      "      --show-vin      whole, not masked\n"
+	      "\n"
+	      "ADDRESS is " STREAM_ADDRESS_FORMS ".\n"
 	      "\n"
 	      "exit status: 0 done, 1 failed, 2 usage or configuration error\n",
 	      out);
@@ -240,6 +253,10 @@ static int run_command(const char *name, const struct options *options)
 		if (options->word_count > commands[i].words)
 			return main_usage_error("unexpected word",
 						options->words[options->word_count - 1]);
+		if (commands[i].fn == probe && options->device)
+			return main_probe_device(options);
+		if (commands[i].fn == probe && !options->config_given && !options->word_count)
+			return main_probe_list(options);
 		r = agent_config_load(options->config, &config, stderr);
 		if (r) {
 			if (r != -EINVAL)
@@ -254,11 +271,24 @@ static int run_command(const char *name, const struct options *options)
 	return main_usage_error("unknown command", name);
 }
 
+static bool has_probe_options(const struct options *options)
+{
+	return options->device || options->baud || options->write || options->source ||
+	       options->device_id || options->profiles || options->show_vin;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"json", no_argument, NULL, 'j'},
+		{"device", required_argument, NULL, 'd'},
+		{"baud", required_argument, NULL, 'b'},
+		{"write", required_argument, NULL, 'w'},
+		{"source", required_argument, NULL, 's'},
+		{"device-id", required_argument, NULL, 'i'},
+		{"profiles", required_argument, NULL, 'p'},
+		{"show-vin", no_argument, NULL, 'v'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -270,6 +300,28 @@ int main(int argc, char **argv)
 		switch (option) {
 		case 'c':
 			options.config = optarg;
+			options.config_given = true;
+			break;
+		case 'd':
+			options.device = optarg;
+			break;
+		case 'b':
+			options.baud = optarg;
+			break;
+		case 'w':
+			options.write = optarg;
+			break;
+		case 's':
+			options.source = optarg;
+			break;
+		case 'i':
+			options.device_id = optarg;
+			break;
+		case 'p':
+			options.profiles = optarg;
+			break;
+		case 'v':
+			options.show_vin = true;
 			break;
 		case 'j':
 			options.json = true;
@@ -288,6 +340,8 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return EXIT_USAGE;
 	}
+	if (strcmp(argv[optind], "probe") != 0 && has_probe_options(&options))
+		return main_usage_error("only probe takes that option; command", argv[optind]);
 	for (int i = optind + 1; i < argc; i++) {
 		if (options.word_count == 3)
 			return main_usage_error("unexpected word", argv[i]);

@@ -10,7 +10,11 @@ enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct options {
 	const char *config;
+	bool config_given;
 	bool json;
+	/* of probe; NULL where they were not given */
+	const char *device, *baud, *write, *source, *device_id, *profiles;
+	bool show_vin;
 	const char *words[3]; /* after the command */
 	int word_count;
 };
@@ -18,6 +22,10 @@ struct options {
 /* Say on stderr what is wrong; return the exit code. */
 int main_usage_error(const char *what, const char *word);
 int main_fail(const char *what, int error);
+
+/* probe without a configuration: one device, or a list of what is there. Return the exit code. */
+int main_probe_device(const struct options *options);
+int main_probe_list(const struct options *options);
 
 /* Members of the daemon's answers; "" and 0 where they are missing. */
 const char *main_text_of(const struct jr_value *object, const char *key);

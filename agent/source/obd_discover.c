@@ -31,6 +31,7 @@ static void ask_by_detect(struct obd *obd, unsigned frames)
 		target = obd_target(&command->ecu);
 		r = obd_ask(obd, OBD_PHASE_DETECT, &target, command->request, command->request_len,
 			    SEARCH_TIMEOUT_US);
+		obd->detect_problem = r ? obd_way_problem(r) : NULL;
 		if (!r)
 			return;
 	}

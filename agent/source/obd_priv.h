@@ -13,6 +13,7 @@
  *	obd_several.c   several parameters in one request
  *	obd_answer.c    what came of a request
  *	obd_lists.c     trouble codes and calibration ids
+ *	obd_inquire.c   questions of a probe's
  *	obd_tell.c      what is told: the source's state, and updates of the vehicle
  *
  * The course of a connection: open, (find the line's speed,) bring into step, set up, probe, search,
@@ -34,7 +35,6 @@
 #define OBD_BUS_PAUSE_US (2 * OBD_SECOND)
 #define OBD_COMMAND_US (2 * OBD_SECOND) /* an adapter's own command; a reset takes a second */
 
-#define OBD_UNITS_MAX 16   /* control units that answer one functional request */
 #define OBD_SEVERAL_MAX 6  /* parameters of one request (SAE J1979) */
 #define OBD_ANSWERS_MAX 32 /* messages of one reply */
 
@@ -51,16 +51,11 @@ enum obd_phase {
 	OBD_PHASE_VIN,       /* 0902, 22F190 ... */
 	OBD_PHASE_ITEM,      /* items[current], or several of them */
 	OBD_PHASE_PATIENCE,  /* the adapter waits longer, or as usual again */
+	OBD_PHASE_INQUIRY,   /* inquiries[0] */
 	OBD_PHASE_VOLTAGE,   /* ATIGN, ATRV */
 	OBD_PHASE_BUS_CLOSE, /* ATPC */
 	OBD_PHASE_BUS_OPEN,  /* ATSP */
 	OBD_PHASE_COUNT
-};
-
-/* A control unit that answered the functional request 0100. */
-struct obd_unit {
-	uint32_t id;
-	struct obd2_support support;
 };
 
 /* Whom commands of the profile talk to. */
@@ -174,6 +169,11 @@ struct obd {
 	int pendings; /* the unit wants time */
 	int64_t pending_since_us;
 	bool patient; /* the adapter was told to wait longer */
+
+	struct obd_inquiry *inquiries; /* the caller's, from the one that is next */
+	size_t inquiries_left;
+	int inquiry_tries;
+	const char *detect_problem; /* of struct obd_view */
 
 	struct source_refusal *refusals; /* room for every item */
 	struct source_report report;
@@ -320,6 +320,12 @@ bool obd_take_answers(struct obd *obd, size_t item, const struct obd_answer *ans
  * answer is what it should be. */
 int obd_take_list(struct obd *obd, const struct profile_command *command,
 		  const struct obd_answer *answers, size_t count);
+
+/* ---- obd_inquire.c ---- */
+
+/* Asks the next inquiry. False where there is none. */
+bool obd_next_inquiry(struct obd *obd);
+void obd_on_inquiry_reply(struct obd *obd, const struct elm327_reply *reply);
 
 /* ---- obd_tell.c ---- */
 

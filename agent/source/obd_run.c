@@ -108,6 +108,8 @@ void obd_next(struct obd *obd)
 
 	if (!obd->running || obd->link.state != ELM_LINK_IDLE)
 		return;
+	if (obd->connected && obd_next_inquiry(obd))
+		return;
 	action = rhythm_next(obd->rhythm, obd_reading_activity(obd->reading, now), now, &item,
 			     &until);
 	obd_tell_rest(obd);
