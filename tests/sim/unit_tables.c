@@ -133,6 +133,12 @@ static const struct unit_record niro_battery[] = {
 	{0},
 };
 
+/* The drive unit has service 21 here, which E-GMP lacks. */
+static const struct unit_record niro_drive[] = {
+	{0x21, 0x01, 22, false, 0, {{0, 1, UNIT_CONSTANT, 0, 0xFF}}},
+	{0},
+};
+
 /* ---- Nissan Leaf: three layouts of one answer ---- */
 
 #define LEAF_BATTERY(len, hx, soc, ah)                                                             \
@@ -296,6 +302,7 @@ static const struct unit_record zoe_40_vehicle[] = {
 	{0x22, 0x3451, 2, false, 0, {{0, 2, UNIT_RANGE_KM, 1, 0}}},
 	{0x22, 0x2006, 3, false, 0, {{0, 3, UNIT_ODOMETER, 1, 0}}},
 	{0x22, 0x3206, 1, false, 0, {{0, 1, UNIT_SOH, 1, 0}}},
+	{0x22, 0x2005, 2, false, 0, {{0, 2, UNIT_AUX_V, 100, 0}}},
 	{0},
 };
 
@@ -338,6 +345,10 @@ static const struct unit_record ford_drive[] = {
 
 static const struct unit_record ford_body[] = {
 	{0x22, 0x402A, 1, false, 0, {{0, 1, UNIT_AUX_V, 20, -120}}},
+	{0x22, 0x2813, 2, false, 0, {{0, 2, UNIT_TYRE_FL_PSI, 20, 0}}},
+	{0x22, 0x2814, 2, false, 0, {{0, 2, UNIT_TYRE_FR_PSI, 20, 0}}},
+	{0x22, 0x2815, 2, false, 0, {{0, 2, UNIT_TYRE_RR_PSI, 20, 0}}},
+	{0x22, 0x2816, 2, false, 0, {{0, 2, UNIT_TYRE_RL_PSI, 20, 0}}},
 	{0},
 };
 
@@ -383,9 +394,9 @@ static const struct unit_family generic_kline = {UNIT_BUS_KLINE,
 						 {{0x10, 0x10, 8, 0, ECU_POWERTRAIN, false, NULL}},
 						 1};
 
-#define HYUNDAI_UNITS(battery, climate, cluster, tyres)                                            \
+#define HYUNDAI_UNITS(battery, drive, climate, cluster, tyres)                                     \
 	{0x7E4, 0x7EC, 11, 0, ECU_BATTERY, true, battery},                                         \
-		{0x7E2, 0x7EA, 11, 0, ECU_POWERTRAIN, true, NULL},                                 \
+		{0x7E2, 0x7EA, 11, 0, ECU_POWERTRAIN, true, drive},                                \
 		{0x7B3, 0x7BB, 11, 0, -1, false, climate},                                         \
 		{0x7C6, 0x7CE, 11, 0, -1, false, cluster},                                         \
 	{                                                                                          \
@@ -395,7 +406,7 @@ static const struct unit_family generic_kline = {UNIT_BUS_KLINE,
 static const struct unit_family egmp = {
 	UNIT_BUS_CAN11,
 	true,
-	{HYUNDAI_UNITS(egmp_battery, hyundai_climate, hyundai_cluster, egmp_tyres),
+	{HYUNDAI_UNITS(egmp_battery, NULL, hyundai_climate, hyundai_cluster, egmp_tyres),
 	 {0x744, 0x74C, 11, 0, -1, false, egmp_charger},
 	 {0x770, 0x778, 11, 0, -1, false, egmp_body}},
 	7};
@@ -403,7 +414,7 @@ static const struct unit_family egmp = {
 static const struct unit_family gen1 = {
 	UNIT_BUS_CAN11,
 	true,
-	{HYUNDAI_UNITS(niro_battery, hyundai_climate, niro_cluster, niro_tyres)},
+	{HYUNDAI_UNITS(niro_battery, niro_drive, hyundai_climate, niro_cluster, niro_tyres)},
 	5};
 
 #define LEAF_FAMILY(battery)                                                                       \
