@@ -299,6 +299,9 @@ static const struct step egmp[] = {
 	 "charging_state=stopped plugged_in=null charger_power_kw=0 charger_current_a=0 "
 	 "fast_charger_present=no",
 	 "off"},
+	{1, "charger", "62E001+36 28=0005",
+	 "charging_state=stopped charger_power_kw=0 charger_current_a=0 fast_charger_present=no",
+	 "off"},
 	/* Driving. */
 	{1, "body", "62BC03+8 5=60", "ignition=on", "on"},
 	{1, "climate", "620100+36 5=85 6=72 29=58",
