@@ -17,14 +17,14 @@
  *	ignition without a condition: on where the engine turns, the vehicle moves or a gear is
  *	engaged; accessory where none of these and the 12 V system (or the 24 V one) is not being
  *	charged; on where it is being charged, but a vehicle with a traction battery then says
- *	unknown, for it also charges its 12 V battery while it stands (so does, for the first minute,
- *	one whose engine was not seen running); off where the bus is silent;
+ *	unknown, for it also charges its 12 V battery while it stands (so does, for the first
+ *	minute, one whose engine was not seen running); off where the bus is silent;
  *	driving without a condition: it moves;
  *	charging without a condition is unknown; a vehicle that charges is plugged in, and one of a
  *	profile that knows charging is not while it moves; "stopped" needs a cable that is seen or a
  *	charging that was seen;
- *	what a signal of the profile says itself (a field ignition, plugged_in, charging_state ...) is
- *	not derived, and stands in where a condition is not known;
+ *	what a signal of the profile says itself (a field ignition, plugged_in, charging_state ...)
+ *	is not derived, and stands in where a condition is not known;
  *	derived fields are set with each answer that they rest on, and once as unknown (BOOL: null)
  *	when what they rested on is too old;
  *	the odometer: odometer.h.

@@ -70,8 +70,8 @@ static inline bool reading_add(int *sum, int r)
 	return r >= 0;
 }
 
-/* Takes what the units answered to a command of kind SIGNALS and sets what they say. Returns how many
- * fields were set, or MODEL_E_SPACE. */
+/* Takes what the units answered to a command of kind SIGNALS and sets what they say. Returns how
+ * many fields were set, or MODEL_E_SPACE. */
 int reading_take(struct obd_reading *reading, const struct profile_command *command,
 		 const struct obd_answer *answers, size_t count, int64_t mono_us,
 		 struct model_update *update);

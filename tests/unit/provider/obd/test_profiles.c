@@ -26,8 +26,8 @@ struct step {
 	int after_s;
 	/* A command of the profile, or one of the words below. */
 	const char *command;
-	/* "620101+59 10=FF9C 12=1B3C": the echo, so many zeros after it, bytes from a place after the
-	 * echo. "7E9:410D20 | 7E8:410D21" where several units answer. */
+	/* "620101+59 10=FF9C 12=1B3C": the echo, so many zeros after it, bytes from a place after
+	 * the echo. "7E9:410D20 | 7E8:410D21" where several units answer. */
 	const char *answer;
 	const char *expected; /* in the order of the fields: "pack_voltage_v=697.2 fl=null" */
 	const char *activity;
