@@ -4,8 +4,8 @@
 #define PROVIDER_OBD_READING_PRIV_H
 
 #include "provider/obd/condition.h"
-#include "provider/odometer.h"
 #include "provider/obd/reading.h"
+#include "provider/odometer.h"
 
 #define READING_SECOND INT64_C(1000000)
 #define READING_NEVER INT64_MIN

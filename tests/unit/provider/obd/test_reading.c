@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "provider/odometer.h"
 #include "provider/obd/reading.h"
+#include "provider/odometer.h"
 
 int suite_provider_reading(void);
 
