@@ -41,7 +41,7 @@ struct rhythm_config {
 	 * take twice that. */
 	double sleep_below_v;
 	/* 13.2 V: and at or above it is looked at again: above what a battery shows after charging, so
-	 * an alternator or a converter runs (OBD_CHARGING_V in obd.h). */
+	 * an alternator or a converter runs. */
 	double wake_above_v;
 	/* 5 min: how long a vehicle that is off is still read: the last state of charge, the doors,
 	 * and a driver who comes back from the shop. */

@@ -15,8 +15,8 @@
  *	conditions see what was read in the last few periods, nothing older;
  *	power is voltage times current where both were read within 3 s, once a current;
  *	ignition without a condition: on where the engine turns, the vehicle moves or a gear is
- *	engaged; accessory where none of these and the 12 V system (or the 24 V one) is not being
- *	charged; on where it is being charged, but a vehicle with a traction battery then says
+ *	engaged; not on where none of these and the 12 V system (or the 24 V one) is not being
+ *	charged: told as unknown, for whether off or accessory nothing tells; on where it is being charged, but a vehicle with a traction battery then says
  *	unknown, for it also charges its 12 V battery while it stands (so does, for the first
  *	minute, one whose engine was not seen running); off where the bus is silent;
  *	driving without a condition: it moves;
@@ -46,7 +46,7 @@
 enum obd_activity {
 	OBD_ACTIVITY_UNKNOWN, /* no evidence; units may answer */
 	OBD_ACTIVITY_ASLEEP,  /* nobody answers */
-	OBD_ACTIVITY_OFF,     /* control units answer, the ignition is off or says "accessory" */
+	OBD_ACTIVITY_OFF,     /* control units answer, the ignition is not on */
 	OBD_ACTIVITY_CHARGING,
 	OBD_ACTIVITY_ON,
 	OBD_ACTIVITY_DRIVING,

@@ -50,6 +50,8 @@ struct obd_reading {
 
 #define READING_UNSAID (-1)
 #define READING_UNKNOWN (-2)
+/* Of the ignition: it is not on, but whether off or accessory nothing tells. */
+#define READING_NOT_ON (-3)
 
 static inline bool reading_is_fresh(int64_t at_us, int64_t keep_us, int64_t now_us)
 {

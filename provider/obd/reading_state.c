@@ -117,13 +117,13 @@ static int general_ignition(const struct obd_reading *reading, int64_t now_us)
 	if (rpm > 0 || speed > 0 || (has_gear && is_drive(gear)))
 		return MODEL_IGNITION_ON;
 	if (has_volts && volts < charging)
-		return MODEL_IGNITION_ACCESSORY;
+		return READING_NOT_ON;
 	if (reading->electric || (!has_rpm && !has_speed))
 		return READING_UNKNOWN;
 	/* Its battery, if it has one for driving, may not have been read yet. */
 	if (has_volts && !reading->engine && now_us - reading->awake_us < GRACE_US)
 		return READING_UNKNOWN;
-	return has_volts ? MODEL_IGNITION_ON : MODEL_IGNITION_ACCESSORY;
+	return has_volts ? MODEL_IGNITION_ON : READING_NOT_ON;
 }
 
 static int find_ignition(const struct obd_reading *reading, bool answered, int64_t now_us,
@@ -282,7 +282,8 @@ int reading_derive(struct obd_reading *reading, bool answered, int64_t now_us,
 	int set = 0;
 
 	if (ignition != READING_UNKNOWN || now_us - reading->awake_us >= GRACE_US)
-		set = say(reading, update, MODEL_FIELD_IGNITION, ignition, is_new,
+		set = say(reading, update, MODEL_FIELD_IGNITION,
+			  ignition == READING_NOT_ON ? MODEL_IGNITION_UNKNOWN : ignition, is_new,
 			  &reading->said_ignition);
 	set = add(set, derive_charging(reading, now_us, update));
 	return add(set, derive_power(reading, now_us, update));
@@ -350,6 +351,7 @@ enum obd_activity obd_reading_activity(const struct obd_reading *reading, int64_
 		return OBD_ACTIVITY_ON;
 	case MODEL_IGNITION_OFF:
 	case MODEL_IGNITION_ACCESSORY:
+	case READING_NOT_ON:
 		return OBD_ACTIVITY_OFF;
 	default:
 		return OBD_ACTIVITY_UNKNOWN;

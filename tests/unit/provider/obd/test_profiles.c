@@ -262,11 +262,11 @@ static const struct step generic[] = {
 	{1, "fuel_type", "415111", "powertrain=null ignition=on", NULL},
 	{1, "engine_speed", "410C0000", "ignition=on engine_rpm=0", NULL},
 	{1, "speed", "410D00", "speed_kmh=0 ignition=on", "on"},
-	{1, "unit_voltage", "41423070", "ignition=accessory aux_battery_v=12.4", "off"},
+	{1, "unit_voltage", "41423070", "ignition=unknown aux_battery_v=12.4", "off"},
 	/* Sentinels. */
-	{1, "coolant", "4105FF", "ignition=accessory engine_coolant_temp_c=null", NULL},
-	{1, "speed", "410DFF", "speed_kmh=null ignition=accessory", NULL},
-	{1, "unit_voltage", "41420000", "ignition=accessory aux_battery_v=null", NULL},
+	{1, "coolant", "4105FF", "ignition=unknown engine_coolant_temp_c=null", NULL},
+	{1, "speed", "410DFF", "speed_kmh=null ignition=unknown", NULL},
+	{1, "unit_voltage", "41420000", "ignition=unknown aux_battery_v=null", NULL},
 	/* Asleep: nobody answers. */
 	{10, SILENT, "", "ignition=off", "asleep"},
 	{10, PLUG, "12.6", "aux_battery_v=12.6", "asleep"},
@@ -568,8 +568,8 @@ static const struct step bz4x[] = {
 	{1, "odometer", "62010300FFFFFF", "odometer_km=null", NULL},
 	/* Charging is not known: nothing is said of it. */
 	{1, "speed", "621F0D00", "speed_kmh=0", "unknown"},
-	{1, PLUG, "12.5", "ignition=accessory aux_battery_v=12.5", "off"},
-	{60, "speed", "621F0D00", "speed_kmh=0 ignition=accessory", "off"},
+	{1, PLUG, "12.5", "ignition=unknown aux_battery_v=12.5", "off"},
+	{60, "speed", "621F0D00", "speed_kmh=0 ignition=unknown", "off"},
 	{1, SILENT, "", "ignition=off", "asleep"},
 };
 

@@ -602,7 +602,7 @@ static void the_profile_s_own_evidence_has_a_minute_to_come(void **state)
 	expect_integer(FIELD(IGNITION), MODEL_IGNITION_ON);
 	bench.now_us += 61 * SECOND;
 	(void)SPEED(0);
-	expect_integer(FIELD(IGNITION), MODEL_IGNITION_ACCESSORY);
+	expect_integer(FIELD(IGNITION), MODEL_IGNITION_UNKNOWN);
 	expect_activity(OBD_ACTIVITY_OFF);
 }
 
@@ -710,7 +710,7 @@ static void an_engine_or_a_motion_or_a_generator_is_on(void **state)
 {
 	(void)state;
 	(void)RPM(0);
-	expect_integer(FIELD(IGNITION), MODEL_IGNITION_ACCESSORY);
+	expect_integer(FIELD(IGNITION), MODEL_IGNITION_UNKNOWN);
 	(void)RPM(800);
 	expect_integer(FIELD(IGNITION), MODEL_IGNITION_ON);
 	(void)RPM(0);
@@ -722,7 +722,7 @@ static void an_engine_or_a_motion_or_a_generator_is_on(void **state)
 	expect_integer(FIELD(IGNITION), MODEL_IGNITION_ON);
 	expect_activity(OBD_ACTIVITY_ON);
 	(void)AUX(12400);
-	expect_integer(FIELD(IGNITION), MODEL_IGNITION_ACCESSORY);
+	expect_integer(FIELD(IGNITION), MODEL_IGNITION_UNKNOWN);
 	expect_activity(OBD_ACTIVITY_OFF);
 	expect_absent(FIELD(PLUGGED_IN));
 	expect_absent(FIELD(CHARGING_STATE));
@@ -733,7 +733,7 @@ static void a_truck_s_24_volts_are_not_taken_for_a_generator(void **state)
 	(void)state;
 	(void)RPM(0);
 	(void)AUX(25000);
-	expect_integer(FIELD(IGNITION), MODEL_IGNITION_ACCESSORY);
+	expect_integer(FIELD(IGNITION), MODEL_IGNITION_UNKNOWN);
 	/* Without an engine that ran it may be an electric one, whose converter runs. */
 	(void)AUX(28200);
 	expect_absent(FIELD(IGNITION));
@@ -767,7 +767,7 @@ static void an_electric_vehicle_charges_its_12_volts_while_it_stands(void **stat
 	(void)AUX(12700);
 	expect_activity(OBD_ACTIVITY_UNKNOWN);
 	(void)AUX(12500);
-	expect_integer(FIELD(IGNITION), MODEL_IGNITION_ACCESSORY);
+	expect_integer(FIELD(IGNITION), MODEL_IGNITION_UNKNOWN);
 }
 
 /* ---- fields that a vehicle says itself ---- */
