@@ -69,7 +69,7 @@ static int obd_create(const struct source_config *config, const struct source_en
 		return r;
 	}
 	obd->fresh = true;
-	obd->fixed = profile_protocol(obd->profile);
+	obd->fixed = obd_plan_protocol(obd->profile);
 	obd->failing_us = MODEL_NO_TIME;
 	obd->report.reason = obd_starting;
 	obd->report.state = SOURCE_SILENT;

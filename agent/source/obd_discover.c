@@ -4,7 +4,6 @@
 
 #include "agent/source/obd_priv.h"
 
-#define SUPPORT_REPEATS 3                   /* of a list that came damaged */
 #define SEARCH_TIMEOUT_US (12 * OBD_SECOND) /* the first request searches all protocols */
 #define UNUSABLE_MAX 15 /* replies to searches in a row, then the vehicle is looked at seldom */
 
@@ -23,7 +22,7 @@ static void give_up(struct obd *obd, unsigned frames)
 
 static void ask_by_detect(struct obd *obd, unsigned frames)
 {
-	const struct profile_command *command = profile_detect(obd->profile);
+	const struct profile_command *command = obd_plan_question(obd);
 	struct elm327_target target;
 	int r = 0;
 
@@ -40,6 +39,7 @@ static void ask_by_detect(struct obd *obd, unsigned frames)
 		obd_fall_asleep(obd, frames);
 		return;
 	}
+	obd_plan_fit(obd); /* says of each command why it is not asked for */
 	obd_set_state(obd, SOURCE_SILENT, "source_silent", obd_way_problem(r));
 	give_up(obd, frames);
 }
@@ -61,7 +61,7 @@ void obd_start_search(struct obd *obd)
 		obd_fall_asleep(obd, 0);
 }
 
-static bool is_damaged(const struct elm327_reply *reply)
+bool obd_is_damaged(const struct elm327_reply *reply)
 {
 	return reply->kind == ELM327_DATA_BAD || reply->kind == ELM327_DATA_PARTIAL ||
 	       reply->counts.rejected > 0;
@@ -132,7 +132,7 @@ void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply)
 	case ELM327_DATA_PARTIAL:
 		if (!obd->connected)
 			take_support(obd, reply);
-		if (!obd->connected && is_damaged(reply) && obd->repeats < SUPPORT_REPEATS) {
+		if (!obd->connected && obd_is_damaged(reply) && obd->repeats < OBD_DAMAGED_MAX) {
 			obd->repeats++;
 			obd_ask_again(obd);
 			return;
@@ -277,7 +277,7 @@ void obd_go_on_discovering(struct obd *obd)
 void obd_on_support_reply(struct obd *obd, const struct elm327_reply *reply)
 {
 	take_support(obd, reply);
-	if (is_damaged(reply) && obd->repeats < SUPPORT_REPEATS) {
+	if (obd_is_damaged(reply) && obd->repeats < OBD_DAMAGED_MAX) {
 		obd->repeats++;
 		obd_ask_again(obd);
 	} else {
@@ -302,6 +302,8 @@ void obd_end_discovery(struct obd *obd)
 	obd->whole_due = true;
 	obd->several = OBD_SEVERAL_UNTRIED;
 	obd->several_failures = 0;
+	obd->vin_wait_us = OBD_VIN_WAIT_US;
+	obd->vin_due_us = obd_now_us(obd) + obd->vin_wait_us;
 	rhythm_connected(obd->rhythm, obd_now_us(obd));
 	/* Only a value makes a source ok. */
 	if (asked == 0)

@@ -135,6 +135,9 @@ static bool is_supported(const struct obd *obd, const struct obd_item *item)
 
 	if (command->request[0] != 0x01 || command->request_len != 2 || item->named)
 		return true;
+	/* Before anybody was heard nobody knows. */
+	if (!obd->found)
+		return true;
 	for (size_t i = 0; i < obd->unit_count; i++)
 		if ((rx == 0 || rx == obd->units[i].id) &&
 		    obd2_supports(&obd->units[i].support, command->request[1]))
@@ -192,6 +195,48 @@ void obd_plan_fit(struct obd *obd)
 		obd->ecus[i].now = obd->ecus[i].target;
 	for (size_t i = 0; i < obd->item_count; i++)
 		fit(obd, i, year);
+}
+
+/* ---- the first question ---- */
+
+static bool is_reachable(const struct obd *obd, const struct profile_command *command)
+{
+	const struct elm327_target target = obd_target(&command->ecu);
+	struct elm327_switch way;
+
+	return obd_find_way(obd, &target, &way) == 0;
+}
+
+const struct profile_command *obd_plan_question(const struct obd *obd)
+{
+	const struct profile_command *detect = profile_detect(obd->profile);
+
+	if (detect && is_reachable(obd, detect))
+		return detect;
+	for (size_t i = 0; i < obd->item_count; i++) {
+		const struct profile_command *command = obd_command(obd, i);
+
+		if (command->when == PROFILE_WHEN_AWAKE && !command->ecu.functional &&
+		    is_reachable(obd, command))
+			return command;
+	}
+	return detect;
+}
+
+uint8_t obd_plan_protocol(const struct profile *profile)
+{
+	uint8_t bits = 0;
+
+	if (profile_protocol(profile))
+		return profile_protocol(profile);
+	for (size_t i = 0; i < profile_command_count(profile); i++) {
+		const struct profile_ecu *ecu = &profile_command(profile, i)->ecu;
+
+		if (ecu->functional || (bits && bits != ecu->id_bits))
+			return 0;
+		bits = ecu->id_bits;
+	}
+	return bits == 11 ? 6 : bits == 29 ? 7 : 0;
 }
 
 bool obd_plan_wants_support(const struct obd *obd, uint8_t base)

@@ -33,7 +33,9 @@
 #define OBD_SECOND INT64_C(1000000)
 #define OBD_REOPEN_MIN_US (OBD_SECOND / 2) /* a dongle that is plugged in again is soon found */
 #define OBD_BUS_PAUSE_US (2 * OBD_SECOND)
-#define OBD_COMMAND_US (2 * OBD_SECOND) /* an adapter's own command; a reset takes a second */
+#define OBD_DAMAGED_MAX 3                 /* times that what came damaged is asked for again */
+#define OBD_VIN_WAIT_US (60 * OBD_SECOND) /* until a VIN that is not known is asked for again */
+#define OBD_COMMAND_US (2 * OBD_SECOND)   /* an adapter's own command; a reset takes a second */
 
 #define OBD_SEVERAL_MAX 6  /* parameters of one request (SAE J1979) */
 #define OBD_ANSWERS_MAX 32 /* messages of one reply */
@@ -144,15 +146,17 @@ struct obd {
 	/* The vehicle. */
 	struct obd_unit units[OBD_UNITS_MAX];
 	size_t unit_count;
-	uint8_t base;                  /* of the bitmap that is asked for */
-	bool by_detect;                /* it answers the profile's question, not 0100 */
-	bool by_everybody;             /* it has answered 0100 since the adapter was opened */
-	bool found;                    /* somebody answered since the set-up */
-	bool connected;                /* discovery is done; it is not asleep */
-	bool asleep;                   /* nobody answered the last look */
-	bool fresh;                    /* it was not discovered since the device was opened */
-	bool whole_due;                /* the first full round is not over yet */
-	size_t vin_step;               /* which way to the VIN is tried */
+	uint8_t base;      /* of the bitmap that is asked for */
+	bool by_detect;    /* it answers the profile's question, not 0100 */
+	bool by_everybody; /* it has answered 0100 since the adapter was opened */
+	bool found;        /* somebody answered since the set-up */
+	bool connected;    /* discovery is done; it is not asleep */
+	bool asleep;       /* nobody answered the last look */
+	bool fresh;        /* it was not discovered since the device was opened */
+	bool whole_due;    /* the first full round is not over yet */
+	size_t vin_step;   /* which way to the VIN is tried */
+	bool vin_late;     /* while the vehicle is read already */
+	int64_t vin_due_us, vin_wait_us;
 	enum obd_vin vin_sure;         /* of report.vin_given or report.vin */
 	char vin_last[MODEL_VIN_SIZE]; /* whose odometer the reading remembers */
 
@@ -254,6 +258,8 @@ const struct obd_trouble *obd_trouble(const char *address, int error);
 
 /* ---- obd_discover.c ---- */
 
+/* Is something of it lost? */
+bool obd_is_damaged(const struct elm327_reply *reply);
 /* Asks whether anybody is there. Where the vehicle is known already, only that. */
 void obd_start_search(struct obd *obd);
 /* What the adapter can do is known: searches, or goes on where the bus is known. */
@@ -268,6 +274,8 @@ void obd_end_discovery(struct obd *obd);
 /* ---- obd_vin.c ---- */
 
 void obd_start_vin(struct obd *obd);
+/* Asks for the VIN of a vehicle that is read without one, now and then. False where it is not time. */
+bool obd_ask_late_vin(struct obd *obd);
 void obd_on_vin_reply(struct obd *obd, const struct elm327_reply *reply);
 /* Every way was tried, or one has led there. */
 void obd_end_vin(struct obd *obd);
@@ -284,6 +292,12 @@ void obd_note_refusal(struct obd *obd, size_t item, const char *reason);
 void obd_take_back_refusal(struct obd *obd, size_t item);
 /* It is not asked for any more, too, as long as the vehicle is connected. */
 void obd_refuse(struct obd *obd, size_t item, const char *reason);
+/* What a vehicle is asked that keeps silent when everybody is: the profile's own question, or where
+ * the adapter cannot ask that, something else of the profile. NULL: nothing. */
+const struct profile_command *obd_plan_question(const struct obd *obd);
+/* ATSP's number to begin with: the profile's; where that names none and speaks to single units only, the
+ * usual one with such identifiers; else 0. */
+uint8_t obd_plan_protocol(const struct profile *profile);
 /* Items of service 01 wait for the bitmaps from `base` on. */
 bool obd_plan_wants_support(const struct obd *obd, uint8_t base);
 

@@ -110,6 +110,8 @@ void obd_next(struct obd *obd)
 		return;
 	if (obd->connected && obd_next_inquiry(obd))
 		return;
+	if (obd_ask_late_vin(obd))
+		return;
 	action = rhythm_next(obd->rhythm, obd_reading_activity(obd->reading, now), now, &item,
 			     &until);
 	obd_tell_rest(obd);

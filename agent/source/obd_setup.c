@@ -36,6 +36,7 @@ void obd_start_setup(struct obd *obd)
 	obd->has_target = false;
 	obd->header_sent = false;
 	obd->request.on_way = false;
+	obd->vin_late = false;
 	obd->patient = false;
 	obd->garbage = 0;
 	obd->step = 0;

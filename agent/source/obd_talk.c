@@ -46,7 +46,7 @@ static void closed(struct obd *obd, int error)
 	obd->fresh = true;
 	obd->by_everybody = false;
 	obd->protocol = 0;
-	obd->fixed = profile_protocol(obd->profile);
+	obd->fixed = obd_plan_protocol(obd->profile);
 	obd->line_on = obd->line_off = false;
 	memset(&obd->can, 0, sizeof(obd->can));
 	obd->way_count = 0;

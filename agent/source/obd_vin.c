@@ -11,6 +11,8 @@ static const struct elm327_target everybody = {.tx = 0x7df,
 					       .id_bits = 11,
 					       .functional = true,
 					       .flow_control = true};
+#define VIN_WAIT_MAX_US (3600 * OBD_SECOND)
+
 static const uint8_t standard[] = {0x09, 0x02};
 
 static bool is_standard(const struct profile_command *command)
@@ -55,9 +57,12 @@ static void ask(struct obd *obd)
 
 void obd_start_vin(struct obd *obd)
 {
-	obd->report.vin[0] = '\0';
+	/* As long as the adapter stays where it is, an answer that is lost changes nothing. */
+	if (obd->fresh)
+		obd->report.vin[0] = '\0';
 	obd->report.vin_given[0] = '\0';
-	obd->report.vin_judgement = "";
+	if (!obd->report.vin[0])
+		obd->report.vin_judgement = "";
 	obd->vin_step = 0;
 	ask(obd);
 }
@@ -103,19 +108,48 @@ void obd_on_vin_reply(struct obd *obd, const struct elm327_reply *reply)
 			return;
 		}
 	}
+	if (obd_is_damaged(reply) && obd->repeats < OBD_DAMAGED_MAX) {
+		obd->repeats++;
+		obd_ask_again(obd);
+		return;
+	}
 	obd->vin_step++;
 	ask(obd);
+}
+
+bool obd_ask_late_vin(struct obd *obd)
+{
+	const int64_t now = obd_now_us(obd);
+
+	if (!obd->connected || obd->report.vin[0] || obd->report.vin_given[0] ||
+	    now < obd->vin_due_us || rhythm_rest(obd->rhythm) != RHYTHM_AWAKE ||
+	    obd_reading_activity(obd->reading, now) < OBD_ACTIVITY_ON)
+		return false;
+	obd->vin_wait_us *= 2;
+	if (obd->vin_wait_us > VIN_WAIT_MAX_US)
+		obd->vin_wait_us = VIN_WAIT_MAX_US;
+	obd->vin_due_us = now + obd->vin_wait_us;
+	obd->vin_late = true;
+	obd_start_vin(obd);
+	return true;
 }
 
 /* Another vehicle, or perhaps another: what was read of the last one does not count for it. */
 void obd_end_vin(struct obd *obd)
 {
 	const char *vin = obd->report.vin;
-	const bool other = vin[0] ? strcmp(vin, obd->vin_last) != 0 : obd->fresh;
+	/* What was read without a VIN is of this vehicle all the same. */
+	const bool known = obd->vin_late && !obd->vin_last[0];
+	const bool other = vin[0] ? !known && strcmp(vin, obd->vin_last) != 0 : obd->fresh;
 
 	if (other)
 		obd_reading_reset(obd->reading);
 	if (vin[0])
 		memcpy(obd->vin_last, vin, sizeof(obd->vin_last));
-	obd_end_discovery(obd);
+	if (!obd->vin_late) {
+		obd_end_discovery(obd);
+		return;
+	}
+	obd->vin_late = false;
+	obd_next(obd);
 }

@@ -150,6 +150,62 @@ static void a_target_whose_commands_get_no_ok_is_given_up_after_a_few_times(void
 	assert_true(given(MODEL_FIELD_STATE_OF_CHARGE_PCT) > 10);
 }
 
+static void where_the_question_cannot_be_asked_another_is(void **state)
+{
+	(void)state;
+	bench_make("[profile]\nname = question\nbus = can11_500\ndetect = far\n"
+		   "[command far]\nrequest = 22 C0 0B\necu = 7A0 7A8\nperiod = 2 s\n"
+		   "[command near]\nrequest = 22 01 01\necu = 7E4 7EC\nperiod = 2 s\n"
+		   "[signal far]\ncommand = far\nbytes = 0 1\ntrust = claimed\n"
+		   "[signal near]\ncommand = near\nbytes = 0 1\ndiv = 2\nunit = %\n"
+		   "trust = claimed\nfield = battery.state_of_charge_pct\n");
+	bench_reply("0100", "NO DATA");
+	bench_reply("ATFCSM1", "?");
+	bench_reply("220101", "7EC0462010164");
+	bench_start();
+	bench_pass(10 * SECOND);
+	assert_int_equal(bench_report().state, SOURCE_OK);
+	assert_float_equal(number(MODEL_FIELD_STATE_OF_CHARGE_PCT), 50, 0);
+	assert_non_null(strstr(bench_refusal("far"), "flow control"));
+	bench_end();
+}
+
+static void where_nothing_can_be_asked_each_command_says_why(void **state)
+{
+	(void)state;
+	bench_make("[profile]\nname = out_of_reach\nbus = can11_500\ndetect = far\n"
+		   "[command far]\nrequest = 22 C0 0B\necu = 7A0 7A8\nperiod = 2 s\n"
+		   "[signal far]\ncommand = far\nbytes = 0 1\ntrust = claimed\n");
+	bench_reply("0100", "NO DATA");
+	bench_reply("ATFCSM1", "?");
+	bench_start();
+	bench_pass(10 * SECOND);
+	assert_int_equal(bench_report().state, SOURCE_SILENT);
+	assert_string_equal(bench_report().reason, "source_silent");
+	assert_non_null(strstr(bench_report().detail, "flow control"));
+	assert_non_null(strstr(bench_refusal("far"), "flow control"));
+	assert_int_equal(bench_count("22C00B"), 0);
+	bench_end();
+}
+
+static void a_signal_set_without_a_bus_is_asked_on_the_usual_one(void **state)
+{
+	(void)state;
+	bench_make("{\"commands\": [{\"hdr\": \"7E4\", \"rax\": \"7EC\", "
+		   "\"cmd\": {\"22\": \"0101\"}, \"freq\": 5, \"signals\": ["
+		   "{\"id\": \"SOC\", \"name\": \"SOC\", \"suggestedMetric\": \"stateOfCharge\","
+		   "\"fmt\": {\"len\": 8, \"div\": 2, \"max\": 100, \"unit\": \"percent\"}}]}]}");
+	bench_reply("ATDPN", "6");
+	bench_reply("0100", "NO DATA");
+	bench_reply("220101", "7EC0462010164");
+	bench_start();
+	bench_pass(10 * SECOND);
+	assert_int_equal(bench_count("ATSP6"), 1);
+	assert_int_equal(bench_report().state, SOURCE_OK);
+	assert_float_equal(number(MODEL_FIELD_STATE_OF_CHARGE_PCT), 50, 0);
+	bench_end();
+}
+
 static void the_abilities_are_asked_for_once(void **state)
 {
 	(void)state;
@@ -186,6 +242,7 @@ static void requests_of_11_bits_are_refused_on_a_bus_of_29(void **state)
 {
 	(void)state;
 	bench_make("[profile]\nname = small\n"
+		   "[command codes]\nrequest = 03\nkind = dtc_confirmed\nperiod = 10 s\n"
 		   "[command battery]\nrequest = 22 01 01\necu = 7E4 7EC\nperiod = 2 s\n"
 		   "[signal soc]\ncommand = battery\nbytes = 0 1\ntrust = claimed\n");
 	bench_reply("ATDPN", "A7");
@@ -194,9 +251,7 @@ static void requests_of_11_bits_are_refused_on_a_bus_of_29(void **state)
 	bench_start();
 	bench_pass(5 * SECOND);
 	assert_non_null(strstr(bench_refusal("battery"), "bus"));
-	assert_int_equal(bench_report().values, 0);
-	assert_int_equal(bench_report().state, SOURCE_SILENT);
-	assert_non_null(strstr(bench_report().detail, "nothing of what"));
+	assert_int_equal(bench_report().values, 1);
 	bench_end();
 }
 
@@ -425,6 +480,46 @@ static void a_vin_is_asked_for_in_the_profiles_way_too(void **state)
 	bench_end();
 }
 
+static void a_vin_that_came_damaged_is_asked_for_again(void **state)
+{
+	(void)state;
+	bench_make(bench_generic);
+	bench_reply("0902", "7E81014490201314434\r7E82247503030525835");
+	bench_start();
+	bench_pass(10 * SECOND);
+	assert_string_equal(bench_report().vin, "");
+	assert_int_equal(bench_count("0902"), 4);
+	assert_int_equal(bench_report().state, SOURCE_OK);
+	bench_reply("0902", "7E81014490201314434\r7E82147503030525835\r7E82242313233343536");
+	bench_pass(70 * SECOND);
+	assert_string_equal(bench_report().vin, "1D4GP00RX5B123456");
+	assert_string_equal(bench.seen.vin, "1D4GP00RX5B123456");
+	bench_pass(5 * MINUTE);
+	assert_int_equal(bench_count("0902"), 5);
+	bench_end();
+}
+
+static void a_vin_outlives_a_reset_of_the_adapter_but_not_its_unplugging(void **state)
+{
+	(void)state;
+	bench_pass(3 * SECOND);
+	assert_string_equal(bench_report().vin, "1D4GP00RX5B123456");
+	bench_reply("0902", "NO DATA");
+	bench_reply("010D", "LV RESET");
+	bench_pass(SECOND);
+	bench_reply("010D", "7E803410D32");
+	bench_pass(5 * SECOND);
+	assert_true(bench_count("ATZ") >= 2);
+	assert_string_equal(bench_report().vin, "1D4GP00RX5B123456");
+	stream_fake_vanish(bench.device);
+	bench_pass(2 * SECOND);
+	stream_fake_return(bench.device);
+	bench_pass(10 * SECOND);
+	assert_int_equal(bench_report().state, SOURCE_OK);
+	assert_string_equal(bench_report().vin, "");
+	assert_string_equal(bench.seen.vin, "");
+}
+
 /* ---- the gate ---- */
 
 static bool everything(const uint8_t *request, size_t len)
@@ -638,6 +733,9 @@ int suite_agent_obd_profile(void)
 		ELECTRIC(a_unit_that_the_adapter_cannot_reach_is_refused_with_the_reason),
 		ELECTRIC(an_adapter_that_promises_what_it_cannot_do_is_not_tried_in_a_loop),
 		ELECTRIC(a_target_whose_commands_get_no_ok_is_given_up_after_a_few_times),
+		cmocka_unit_test(where_the_question_cannot_be_asked_another_is),
+		cmocka_unit_test(where_nothing_can_be_asked_each_command_says_why),
+		cmocka_unit_test(a_signal_set_without_a_bus_is_asked_on_the_usual_one),
 		ELECTRIC(the_abilities_are_asked_for_once),
 		cmocka_unit_test(a_bus_of_29_bits_is_asked_in_its_own_way),
 		cmocka_unit_test(requests_of_11_bits_are_refused_on_a_bus_of_29),
@@ -655,6 +753,8 @@ int suite_agent_obd_profile(void)
 		cmocka_unit_test(a_list_that_lacks_a_unit_is_not_told),
 		cmocka_unit_test(a_vin_with_a_wrong_check_digit_is_shown_and_not_believed),
 		cmocka_unit_test(a_vin_is_asked_for_in_the_profiles_way_too),
+		cmocka_unit_test(a_vin_that_came_damaged_is_asked_for_again),
+		GENERIC(a_vin_outlives_a_reset_of_the_adapter_but_not_its_unplugging),
 		cmocka_unit_test(what_may_not_be_sent_is_not_sent_whatever_a_profile_says),
 		cmocka_unit_test(the_question_of_a_profile_goes_through_the_gate_too),
 		cmocka_unit_test(the_link_itself_refuses_what_may_not_be_sent),
