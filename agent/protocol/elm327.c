@@ -280,8 +280,12 @@ static void take_line(struct elm327_reply *reply)
 	}
 	pack_line(reply, packed);
 	rest = skip_progress(reply, packed);
-	if (!rest[0] || strcmp(rest, reply->sent) == 0)
+	if (!rest[0])
 		return;
+	if (strcmp(rest, reply->sent) == 0) {
+		reply->echoed = true;
+		return;
+	}
 	if (take_phrase(reply, rest)) {
 		keep_text(reply, reply->line);
 	} else if (reply->request_len == 0) {

@@ -104,6 +104,7 @@ struct elm327_reply {
 	enum elm327_kind kind;
 	char text[ELM327_TEXT_MAX]; /* last line of a command's answer, or the error line */
 	uint8_t nrc;                /* NEGATIVE: the negative response code */
+	bool echoed; /* the command came back first: after ATE0 that means that settings are lost */
 	struct elm327_counts counts;
 
 	/* The parser's own. */

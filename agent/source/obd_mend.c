@@ -117,6 +117,17 @@ static void was_reset(struct obd *obd)
 	(void)obd_wait(obd, OBD_BUS_PAUSE_US, obd_start_setup);
 }
 
+bool obd_mend_echo(struct obd *obd, const struct elm327_reply *reply)
+{
+	if (reply->echoed && obd->echo_off) {
+		was_reset(obd);
+		return true;
+	}
+	if (!reply->echoed && reply->kind != ELM327_INCOMPLETE)
+		obd->echo_off = true;
+	return false;
+}
+
 static bool repeat(struct obd *obd)
 {
 	if (obd->repeats >= REPEATS_MAX)

@@ -141,6 +141,7 @@ struct obd {
 	uint8_t protocol;       /* ATDPN's; 0: not known */
 	uint8_t fixed;          /* ATSP's; 0: search */
 	bool line_on, line_off; /* what its ignition line has said: one alone says nothing */
+	bool echo_off;          /* since the set-up it gave a reply without its command */
 	bool header_sent;       /* since the set-up: the adapter's own would be another's */
 
 	/* The vehicle. */
@@ -242,6 +243,9 @@ void obd_on_probe_reply(struct obd *obd, const struct elm327_reply *reply);
 
 /* What every request has in common. True where the reply is dealt with. */
 bool obd_mend(struct obd *obd, const struct elm327_reply *reply);
+/* An echo that comes back says that the adapter has forgotten its settings, whatever became of the text
+ * that told so. True where it is set up anew. */
+bool obd_mend_echo(struct obd *obd, const struct elm327_reply *reply);
 /* Unusable replies in a row: the adapter is not where we think it is. True where it is set up anew. */
 bool obd_too_much_garbage(struct obd *obd);
 void obd_on_bus_close_reply(struct obd *obd, const struct elm327_reply *reply);

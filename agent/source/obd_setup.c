@@ -35,6 +35,7 @@ void obd_start_setup(struct obd *obd)
 	obd->found = false;
 	obd->has_target = false;
 	obd->header_sent = false;
+	obd->echo_off = false;
 	obd->request.on_way = false;
 	obd->vin_late = false;
 	obd->patient = false;

@@ -292,6 +292,8 @@ static void on_reply(void *arg, const struct elm327_reply *reply)
 	struct obd *obd = arg;
 
 	obd->report.rejected += reply->counts.rejected;
+	if (obd->phase != OBD_PHASE_SETUP && obd_mend_echo(obd, reply))
+		return;
 	if (obd->request.on_way)
 		on_way_reply(obd, reply);
 	else if (obd->phase == OBD_PHASE_SETUP || !obd_mend(obd, reply))

@@ -104,6 +104,21 @@ static void a_low_voltage_reset_runs_the_set_up_and_forgets_the_event(void **sta
 	assert_non_null(strstr(bench_sent(), "ATFE\rATSP6\r"));
 }
 
+/* Here it sits in the reply to a request; the banner itself was lost. */
+static void an_echo_that_comes_back_runs_the_set_up(void **state)
+{
+	(void)state;
+	bench_pass(3 * SECOND);
+	bench_forget();
+	bench_reply("010D", "010D\rSEARCHING...\rUNABLE TO CONNECT");
+	bench_pass(SECOND);
+	assert_non_null(strstr(bench_sent(), "010D\rATZ\r"));
+	bench_reply("010D", "7E803410D33");
+	bench_pass(5 * SECOND);
+	assert_int_equal(bench_report().state, SOURCE_OK);
+	assert_float_equal(speed(), 51, 0);
+}
+
 static void an_adapter_that_resets_itself_for_ever_is_reported_and_paused(void **state)
 {
 	int before;
@@ -301,6 +316,7 @@ int suite_agent_obd_mend(void)
 		TEST(an_adapter_whose_buffer_overran_listens_to_one_unit),
 		TEST(an_overrun_that_cannot_be_narrowed_gives_nothing),
 		TEST(a_low_voltage_reset_runs_the_set_up_and_forgets_the_event),
+		TEST(an_echo_that_comes_back_runs_the_set_up),
 		TEST(an_adapter_that_resets_itself_for_ever_is_reported_and_paused),
 		TEST(an_internal_error_runs_the_set_up_and_is_reported_when_it_goes_on),
 		TEST(an_adapter_that_warns_of_sleep_is_spoken_to),

@@ -101,6 +101,16 @@ static void expect(size_t index, uint32_t want_id, const char *want)
 	assert_int_equal(id, want_id);
 }
 
+static void a_command_that_came_back_is_told(void **state)
+{
+	(void)state;
+	assert_true(feed("010D", &with_headers, "010D\r7E803410D20\r\r>", 19));
+	assert_true(reply.echoed);
+	assert_int_equal(reply.kind, ELM327_DATA);
+	assert_true(feed("010D", &with_headers, "7E803410D20\r\r>", 14));
+	assert_false(reply.echoed);
+}
+
 static void only_the_prompt_ends_a_reply(void **state)
 {
 	const char *raw = "OK\r\r";
@@ -483,6 +493,7 @@ int suite_agent_elm327(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_text_has_its_kind),
+		cmocka_unit_test(a_command_that_came_back_is_told),
 		cmocka_unit_test(only_the_prompt_ends_a_reply),
 		cmocka_unit_test(stray_bytes_are_dropped_and_counted),
 		cmocka_unit_test(two_ecus_are_kept_apart_by_id),
