@@ -6,6 +6,7 @@
  *	rows.c     a file becomes rows (JSON lines) or one document, and these are counted
  *	kinds.c    the table of kinds: a new kind is one file kind_X.c and one row there
  *	ev_facts.c facts of vehicles become signal sets
+ *	candump.c  recordings of CAN frames
  *	obd_path.c a case of OBD becomes a signal set, a target, a reply, an answer, a value
  */
 #ifndef TESTS_CONFORMANCE_CONFORMANCE_H
@@ -100,6 +101,11 @@ int conform_garbled(struct conform_run *run, const struct jr_value *row);
 int conform_grammar(struct conform_run *run, const struct jr_value *document);
 int conform_ev_pids(struct conform_run *run, const struct jr_value *document);
 int conform_uds(struct conform_run *run, const struct jr_value *document);
+int conform_j1939_case(struct conform_run *run, const struct jr_value *row);
+int conform_j1939_log(struct conform_run *run, const struct jr_value *document);
+int conform_j1939_spns(struct conform_run *run, const struct jr_value *document);
+int conform_j1939_indicators(struct conform_run *run, const struct jr_value *document);
+int conform_j1939_transport(struct conform_run *run, const struct jr_value *document);
 int conform_ev_pids_begin(struct conform_run *run);
 void conform_ev_pids_end(struct conform_run *run);
 

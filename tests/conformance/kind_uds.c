@@ -12,12 +12,12 @@
 #include <string.h>
 
 #include "agent/protocol/isotp.h"
+#include "tests/conformance/candump.h"
 #include "tests/conformance/ev_facts.h"
 
 #define IDS_MAX 64
 #define MESSAGE_MAX 4095
 #define MESSAGES_MAX 100000
-#define LINE_SIZE 256
 #define COMMANDS_MAX 128
 #define SAME_TIME_S 0.0005
 
@@ -117,65 +117,9 @@ static int take_frame(struct recording *recording, double t, uint32_t id, const 
 	}
 }
 
-/* "(1608041699.326500) can0 7BB#10266201007E5007" */
-static bool parse_line(const char *line, double *ret_t, uint32_t *ret_id,
-		       uint8_t data[static ISOTP_FRAME_MAX], size_t *ret_len)
+static int take_line(void *arg, const struct candump_frame *frame)
 {
-	const char *hash = strchr(line, '#');
-	const char *id = hash;
-	char *end = NULL;
-
-	if (line[0] != '(' || !hash)
-		return false;
-	*ret_t = strtod(line + 1, &end);
-	if (end == line + 1 || *end != ')')
-		return false;
-	while (id > line && id[-1] != ' ')
-		id--;
-	*ret_id = (uint32_t)strtoul(id, &end, 16);
-	return end == hash && end != id &&
-	       conform_hex_bytes(hash + 1, data, ISOTP_FRAME_MAX, ret_len);
-}
-
-static int read_lines(FILE *in, const char *log, struct recording *recording)
-{
-	char line[LINE_SIZE];
-	int number = 0, err = 0;
-
-	while (!err && fgets(line, sizeof(line), in)) {
-		uint8_t data[ISOTP_FRAME_MAX] = {0};
-		uint32_t id = 0;
-		size_t len = 0;
-		double t = 0;
-
-		number++;
-		line[strcspn(line, "\r\n")] = '\0';
-		if (!line[0])
-			continue;
-		err = -EINVAL;
-		if (parse_line(line, &t, &id, data, &len))
-			err = take_frame(recording, t, id, data, len);
-		if (err)
-			(void)fprintf(stderr, "%s:%d: expected a frame as candump -L writes it\n",
-				      log, number);
-	}
-	return !err && ferror(in) ? -EIO : err;
-}
-
-/* The path in the folder, or beside the file that names it. */
-static FILE *open_log(const struct conform_run *run, const char *log, char *path, size_t size)
-{
-	const char *slash = strrchr(run->file, '/'), *base = strrchr(log, '/');
-	const int folder = slash ? (int)(slash - run->file) + 1 : 0;
-	FILE *in;
-
-	(void)snprintf(path, size, "%s/%s", run->options->folder, log);
-	in = fopen(path, "r");
-	if (in)
-		return in;
-	(void)snprintf(path, size, "%s/%.*s%s", run->options->folder, folder, run->file,
-		       base ? base + 1 : log);
-	return fopen(path, "r");
+	return take_frame(arg, frame->t, frame->id, frame->data, frame->len);
 }
 
 static void recording_free(struct recording *recording)
@@ -188,19 +132,10 @@ static void recording_free(struct recording *recording)
 
 static int read_recording(struct conform_run *run, const char *log, struct recording *recording)
 {
-	char path[8192];
-	FILE *in;
-	int err;
-
 	recording->senders = calloc(IDS_MAX, sizeof(*recording->senders));
 	if (!recording->senders)
 		return -ENOMEM;
-	in = open_log(run, log, path, sizeof(path));
-	if (!in)
-		return conform_bad(run, NULL, "%s: %s", log, strerror(errno));
-	err = read_lines(in, log, recording);
-	(void)fclose(in);
-	return err;
+	return candump_read(run, log, take_line, recording);
 }
 
 /* ---- the judgement ---- */
