@@ -59,6 +59,7 @@ static int make_sources(struct daemon *daemon)
 	daemon->source_env = (struct source_env){
 		.loop = daemon->loop,
 		.opener = stream_opener_linux(),
+		.can = canbus_opener_linux(),
 		.update = daemon_take_update,
 		.changed = on_source_changed,
 		.arg = daemon,

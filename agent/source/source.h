@@ -7,6 +7,7 @@
 
 #include "agent/source/rhythm.h"
 #include "base/loop.h"
+#include "hal/can.h"
 #include "hal/stream.h"
 #include "model/update.h"
 
@@ -77,6 +78,7 @@ struct source_report {
 struct source_env {
 	struct loop *loop;
 	struct stream_opener *opener; /* how hardware is reached */
+	struct canbus_opener *can;    /* how CAN interfaces are; NULL: not at all */
 	/* Something was observed; `update` is the source's own and valid during the call. */
 	void (*update)(void *arg, const struct model_update *update);
 	/* The report's state or reason is another one now. */
