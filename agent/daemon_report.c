@@ -19,6 +19,27 @@ static enum wire_source_state wire_state(enum source_state state)
 	}
 }
 
+static void fill_vehicle(const struct source_report *report, struct wire_vehicle *out)
+{
+	if (!report->profile)
+		return;
+	(void)snprintf(out->profile, sizeof(out->profile), "%s", report->profile);
+	(void)snprintf(out->activity, sizeof(out->activity), "%s", report->activity);
+	(void)snprintf(out->vin_judgement, sizeof(out->vin_judgement), "%s", report->vin_judgement);
+	(void)snprintf(out->missing, sizeof(out->missing), "%s", report->missing);
+	out->bus_load_pct = report->rhythm.bus_load_pct;
+	out->looks_today = report->rhythm.looks_today;
+	out->wake_budget = report->wake_budget;
+	out->refused_total = report->refusal_count;
+	for (size_t i = 0; i < report->refusal_count && i < WIRE_REFUSALS_MAX; i++) {
+		(void)snprintf(out->refused[i].what, sizeof(out->refused[i].what), "%s",
+			       report->refusals[i].what);
+		(void)snprintf(out->refused[i].reason, sizeof(out->refused[i].reason), "%s",
+			       report->refusals[i].reason);
+		out->refused_count++;
+	}
+}
+
 static void fill_source(struct daemon *daemon, const struct source *source, struct wire_source *out)
 {
 	struct source_report report;
@@ -32,6 +53,7 @@ static void fill_source(struct daemon *daemon, const struct source *source, stru
 	out->state = wire_state(report.state);
 	out->since_ms = daemon_wall_ms(daemon, report.since_us);
 	out->last_ok_at_ms = daemon_wall_ms(daemon, report.last_ok_us);
+	fill_vehicle(&report, &out->vehicle);
 }
 
 void daemon_fill_status(struct daemon *daemon, struct wire_status *status)

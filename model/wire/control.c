@@ -177,6 +177,32 @@ static const char *const source_states[] = {
 	[WIRE_SOURCE_ERROR] = "error",
 };
 
+static void encode_vehicle(struct jw *w, const struct wire_vehicle *vehicle)
+{
+	jw_key(w, "vehicle");
+	jw_open_object(w);
+	jw_text(w, "profile", vehicle->profile);
+	jw_text(w, "activity", vehicle->activity);
+	if (vehicle->vin_judgement[0] != '\0')
+		jw_text(w, "vin_judgement", vehicle->vin_judgement);
+	if (vehicle->missing[0] != '\0')
+		jw_text(w, "missing", vehicle->missing);
+	jw_num(w, "bus_load_pct", vehicle->bus_load_pct);
+	jw_int(w, "looks_today", vehicle->looks_today);
+	jw_int(w, "wake_budget", vehicle->wake_budget);
+	jw_int(w, "refused_total", (int64_t)vehicle->refused_total);
+	jw_key(w, "refused");
+	jw_open_array(w);
+	for (size_t i = 0; i < vehicle->refused_count; i++) {
+		jw_open_object(w);
+		jw_text(w, "command", vehicle->refused[i].what);
+		jw_text(w, "reason", vehicle->refused[i].reason);
+		jw_close_object(w);
+	}
+	jw_close_array(w);
+	jw_close_object(w);
+}
+
 static void encode_source(struct jw *w, const struct wire_source *source)
 {
 	jw_open_object(w);
@@ -191,6 +217,8 @@ static void encode_source(struct jw *w, const struct wire_source *source)
 		jw_text(w, "detail", source->detail);
 	jw_time(w, "since", source->since_ms);
 	jw_time(w, "last_ok_at", source->last_ok_at_ms);
+	if (source->vehicle.profile[0] != '\0')
+		encode_vehicle(w, &source->vehicle);
 	jw_close_object(w);
 }
 

@@ -50,6 +50,26 @@ int wire_link_decode(const void *payload, size_t len, struct wire_link *ret_link
 #define WIRE_SOURCES_MAX 64
 enum wire_source_state { WIRE_SOURCE_OK, WIRE_SOURCE_SILENT, WIRE_SOURCE_ERROR };
 
+/* Something of a vehicle that is not asked for, and why. */
+#define WIRE_REFUSALS_MAX 8
+struct wire_refusal {
+	char what[64];
+	char reason[96];
+};
+
+/* How a vehicle is read, for people: it is sent, and kept by the core as it came; decoding passes it
+ * over. */
+struct wire_vehicle {
+	char profile[40]; /* "": this source reads none, and nothing of this is sent */
+	char activity[16];
+	char vin_judgement[16]; /* "" where none was given */
+	char missing[160];      /* what the adapter cannot do */
+	double bus_load_pct;
+	int64_t looks_today, wake_budget;
+	size_t refused_total, refused_count; /* the latter are in `refused` */
+	struct wire_refusal refused[WIRE_REFUSALS_MAX];
+};
+
 struct wire_source {
 	char name[MODEL_ID_SIZE];
 	char kind[16];
@@ -59,6 +79,7 @@ struct wire_source {
 	char detail[160]; /* a sentence for a person */
 	int64_t since_ms; /* since when in this state; MODEL_NO_TIME where not known */
 	int64_t last_ok_at_ms;
+	struct wire_vehicle vehicle;
 };
 
 /* A certificate that the gateway uses and when it ends, so that the core can warn in time. */

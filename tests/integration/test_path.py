@@ -108,7 +108,9 @@ def test_the_gateway_is_known_to_be_online_with_its_sources(depot):
     wait_until(lambda: well == {source["device_id"]: source["state"]
                                 for source in gateway_report(depot.core.database)["sources"]}, 10,
                "every source is reported to be well")
-    assert gateway_report(depot.core.database)["clock"] == "synced"
+    report = gateway_report(depot.core.database)
+    assert report["clock"] == "synced"
+    assert all(source["vehicle"]["profile"] == "generic" for source in report["sources"])
 
 
 def test_values_change_by_themselves(depot):

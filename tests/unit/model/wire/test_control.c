@@ -179,6 +179,35 @@ static void a_status_comes_back_byte_for_byte(void **state)
 	free(golden);
 }
 
+static void how_a_vehicle_is_read_is_told_and_passed_over(void **state)
+{
+	struct fixture *t = *state;
+
+	fill_status(&t->status);
+	t->status.sources[0].vehicle = (struct wire_vehicle){
+		.profile = "nissan-leaf",
+		.activity = "asleep",
+		.missing = "flow_mode",
+		.bus_load_pct = 0.5,
+		.looks_today = 3,
+		.wake_budget = 48,
+		.refused_total = 9,
+		.refused_count = 1,
+		.refused = {{"battery", "the adapter cannot set flow control"}},
+	};
+	wire_status_encode(&t->w, &t->status);
+	assert_non_null(
+		strstr(buf_text(&t->buf),
+		       "\"vehicle\":{\"profile\":\"nissan-leaf\",\"activity\":\"asleep\","
+		       "\"missing\":\"flow_mode\",\"bus_load_pct\":0.5,\"looks_today\":3,"
+		       "\"wake_budget\":48,\"refused_total\":9,\"refused\":[{\"command\":"
+		       "\"battery\",\"reason\":\"the adapter cannot set flow control\"}]}"));
+	assert_int_equal(wire_status_decode(t->buf.data, t->buf.len, &t->status, t->problem,
+					    sizeof(t->problem)),
+			 0);
+	assert_string_equal(t->status.sources[0].reason, "adapter_unplugged");
+}
+
 static void a_status_that_is_full_comes_back(void **state)
 {
 	struct fixture *t = *state;
@@ -309,6 +338,7 @@ int suite_model_wire_control(void)
 		TEST(an_ack_names_its_session_and_asks_for_epochs),
 		TEST(a_link_comes_back_byte_for_byte),
 		TEST(a_status_comes_back_byte_for_byte),
+		TEST(how_a_vehicle_is_read_is_told_and_passed_over),
 		TEST(a_status_that_is_full_comes_back),
 		TEST(a_bad_ack_is_refused_and_nothing_is_touched),
 		TEST(what_the_limits_do_not_hold_is_said),
