@@ -147,11 +147,21 @@ static void begin_next(struct vehicle *vehicle)
 		begin(vehicle, VEHICLE_DRIVING, 180, 600);
 }
 
+/* Who has no battery parks instead of charging; who has no socket for direct current charges slowly. */
+static enum vehicle_activity possible(const struct vehicle *vehicle, enum vehicle_activity activity)
+{
+	if (activity != VEHICLE_CHARGING && activity != VEHICLE_FAST_CHARGING)
+		return activity;
+	if (!facts(vehicle)->traction_battery)
+		return VEHICLE_PARKED;
+	return facts(vehicle)->fast_kw > 0 ? activity : VEHICLE_CHARGING;
+}
+
 void vehicle_set_activity(struct vehicle *vehicle, enum vehicle_activity activity)
 {
 	vehicle->legs = NULL;
 	vehicle->leg_count = 0;
-	vehicle->activity = activity;
+	vehicle->activity = possible(vehicle, activity);
 	vehicle->activity_until_us = INT64_MAX;
 }
 
@@ -362,7 +372,7 @@ static int64_t follow_script(struct vehicle *vehicle, int64_t until_us)
 		if (vehicle->legs[i].at_us > vehicle->now_us)
 			return vehicle->legs[i].at_us < until_us ? vehicle->legs[i].at_us
 								 : until_us;
-		vehicle->activity = vehicle->legs[i].activity;
+		vehicle->activity = possible(vehicle, vehicle->legs[i].activity);
 	}
 	return until_us;
 }

@@ -71,6 +71,17 @@ static void charging_and_driving_wake_it(void **state)
 	assert_false(vehicle_asleep(&vehicle));
 }
 
+static void who_cannot_charge_parks_and_who_cannot_fast_charges_slowly(void **state)
+{
+	(void)state;
+	make(VEHICLE_TRUCK_DIESEL, VEHICLE_CHARGING);
+	assert_int_equal(vehicle.activity, VEHICLE_PARKED);
+	make(VEHICLE_ZOE_40, VEHICLE_FAST_CHARGING);
+	assert_int_equal(vehicle.activity, VEHICLE_CHARGING);
+	make(VEHICLE_IONIQ5, VEHICLE_FAST_CHARGING);
+	assert_int_equal(vehicle.activity, VEHICLE_FAST_CHARGING);
+}
+
 static void its_small_battery_tells_rest_sleep_and_converter_apart(void **state)
 {
 	double awake_v;
@@ -258,6 +269,7 @@ int suite_sim_vehicle(void)
 		cmocka_unit_test(requests_keep_it_awake_and_are_counted),
 		cmocka_unit_test(a_request_wakes_it_but_gets_no_answer),
 		cmocka_unit_test(charging_and_driving_wake_it),
+		cmocka_unit_test(who_cannot_charge_parks_and_who_cannot_fast_charges_slowly),
 		cmocka_unit_test(its_small_battery_tells_rest_sleep_and_converter_apart),
 		cmocka_unit_test(a_script_makes_its_day),
 		cmocka_unit_test(a_frozen_one_does_not_change),
