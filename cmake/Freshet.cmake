@@ -12,12 +12,12 @@
 #   freshet_program(NAME freshet-x SOURCES main.c [LINK ...])
 #     A program; it lands in build/<preset>/bin.
 #
-#   freshet_suite(NAME <room>_<module> SOURCES test_x.c [LINK ...] [PORTABLE] [LABELS ...]
-#                 [TIMEOUT seconds])
+#   freshet_suite(NAME <room>_<module> SOURCES test_x.c [LINK ...] [PORTABLE] [GUEST]
+#                 [LABELS ...] [TIMEOUT seconds])
 #     A cmocka suite that exports `int suite_<room>_<module>(void)`; tests/unit/main.c calls it. Stands in tests/unit/<room>/CMakeLists.txt. ctest name <room>.<module>, label unit
 #     unless LABELS says otherwise, TIMEOUT 30 unless given. cmocka and the headers of the tree
 #     come by themselves. PORTABLE suites use the portable subset of cmocka and also run on the
-#     small targets.
+#     small targets. GUEST: it needs a kernel of its own, and a test of tests/vm runs it there.
 #
 #   freshet_test(NAME room.what COMMAND program args... [LABELS integration] [TIMEOUT s]
 #                [RESOURCE_LOCK name] [RUN_SERIAL])
@@ -99,7 +99,7 @@ function(freshet_test_name out name)
 endfunction()
 
 function(freshet_suite)
-  cmake_parse_arguments(PARSE_ARGV 0 s PORTABLE "NAME;TIMEOUT" "SOURCES;LINK;LABELS")
+  cmake_parse_arguments(PARSE_ARGV 0 s "PORTABLE;GUEST" "NAME;TIMEOUT" "SOURCES;LINK;LABELS")
   if(s_UNPARSED_ARGUMENTS OR NOT s_NAME OR NOT s_SOURCES)
     message(FATAL_ERROR "freshet_suite: want NAME, SOURCES; got '${s_UNPARSED_ARGUMENTS}'")
   endif()
@@ -125,9 +125,11 @@ function(freshet_suite)
   target_link_libraries(${exe} PRIVATE ${s_LINK} freshet_cmocka)
   # A suite exports one function that only its main knows: no header says its prototype.
   set_property(SOURCE ${s_SOURCES} APPEND PROPERTY COMPILE_OPTIONS -Wno-missing-prototypes)
-  freshet_test_name(test ${s_NAME})
-  add_test(NAME ${test} COMMAND ${exe})
-  set_tests_properties(${test} PROPERTIES LABELS "${s_LABELS}" TIMEOUT ${s_TIMEOUT})
+  if(NOT s_GUEST)
+    freshet_test_name(test ${s_NAME})
+    add_test(NAME ${test} COMMAND ${exe})
+    set_tests_properties(${test} PROPERTIES LABELS "${s_LABELS}" TIMEOUT ${s_TIMEOUT})
+  endif()
   add_dependencies(suites ${exe})
   if(s_PORTABLE)
     list(TRANSFORM s_SOURCES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)

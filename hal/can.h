@@ -1,8 +1,8 @@
 /* A CAN interface: frames in, frames out, and how the bus is doing.
  *
  * What a port owes: nothing blocks. Frames come in the order of the bus, each with the time of its
- * arrival. An interface that goes down (-ENETDOWN) is told by read, once, and the bus may stay open:
- * frames come again when the interface is up. One that goes away (-ENODEV) does not come back: the
+ * arrival. An interface that goes down (-ENETDOWN) is told once, by read or by a write that comes
+ * first, and the bus may stay open: frames come again when the interface is up. One that goes away (-ENODEV) does not come back: the
  * bus is then good only for closing. Error frames of the controller do not come as frames: they
  * become the state. Remote frames and what this bus itself has written do not come at all; what others
  * on this machine write does. A bus that was opened to listen refuses to write (-EPERM), whatever the
@@ -132,7 +132,8 @@ struct isotp_channel;
 struct isotp_channel_ops {
 	/* Sends a message of 1..4095 bytes. Returns 0: on its way (trouble is told by receive);
 	 * -EAGAIN while another is on its way; -EMSGSIZE: empty, too long, or more than a single
-	 * frame on a functional channel; -ENETDOWN, -ENODEV, -errno. */
+	 * frame on a functional channel; -ENETDOWN, -ENODEV, -errno. An error of before that was
+	 * not received yet may come here in its place; nothing was sent then. */
 	int (*send)(struct isotp_channel *channel, const uint8_t *data, size_t len);
 	/* A message that has come; where `room` is too small for it, -EMSGSIZE, and it is lost: have
 	 * ISOTP_CHANNEL_MAX. Returns its length (> 0); -EAGAIN when none has. Trouble is told once,

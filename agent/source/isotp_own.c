@@ -34,7 +34,8 @@ struct isotp_own {
 	struct canbus *bus;
 	struct loop_fd watch;
 	struct own_channel *channels;
-	int gone; /* -errno: the bus is good for nothing more */
+	int gone;  /* -errno: the bus is good for nothing more */
+	bool down; /* the interface was, as far as we know */
 	struct isotp_own_counts counts;
 };
 
@@ -157,6 +158,25 @@ static int come_back(struct own_channel *channel, int64_t after_us)
 	return r;
 }
 
+/* The interface is down, or gone: that ends what is going on, and every channel is told, once, but
+ * `teller`, which knows. */
+static void bus_failed(struct isotp_own *own, const struct own_channel *teller, int error)
+{
+	if (error == -ENETDOWN && own->down)
+		return;
+	own->down = true;
+	if (error != -ENETDOWN) {
+		own->gone = error;
+		loop_fd_remove(&own->watch);
+	}
+	for (struct own_channel *channel = own->channels; channel; channel = channel->next) {
+		if (channel == teller)
+			continue;
+		drop_all(channel);
+		tell(channel, error);
+	}
+}
+
 /* Writes the frame that waits. Returns 1: written; 0: it waits on; -errno: everything was dropped. */
 static int write_frame(struct own_channel *channel)
 {
@@ -164,6 +184,7 @@ static int write_frame(struct own_channel *channel)
 	int r = canbus_write(channel->own->bus, &channel->frame);
 
 	if (r == 0) {
+		channel->own->down = false;
 		channel->waiting = false;
 		return 1;
 	}
@@ -174,10 +195,13 @@ static int write_frame(struct own_channel *channel)
 	if (r == -EAGAIN && now - channel->waiting_since_us < RETRY_MAX_US)
 		return come_back(channel, RETRY_US);
 	drop_all(channel);
-	if (r != -EAGAIN)
-		return r;
-	channel->own->counts.refused++;
-	return -ECOMM;
+	if (r == -EAGAIN) {
+		channel->own->counts.refused++;
+		return -ECOMM;
+	}
+	if (r == -ENETDOWN || r == -ENODEV)
+		bus_failed(channel->own, channel, r);
+	return r;
 }
 
 /* One step of the session. Returns 1: there may be more; 0: nothing more now; -errno. */
@@ -273,24 +297,13 @@ static void dispatch(struct isotp_own *own, const struct canbus_frame *frame)
 	struct own_channel *channel = own->channels;
 
 	own->counts.frames++;
+	own->down = false;
 	while (channel && !hears(channel, frame))
 		channel = channel->next;
 	if (channel)
 		take(channel, frame);
 	else
 		own->counts.strays++;
-}
-
-static void bus_failed(struct isotp_own *own, int error)
-{
-	if (error != -ENETDOWN) {
-		own->gone = error;
-		loop_fd_remove(&own->watch);
-	}
-	for (struct own_channel *channel = own->channels; channel; channel = channel->next) {
-		drop_all(channel);
-		tell(channel, error);
-	}
 }
 
 static void bus_readable(struct loop_fd *watch, unsigned events)
@@ -306,7 +319,7 @@ static void bus_readable(struct loop_fd *watch, unsigned events)
 			dispatch(own, &frames[i]);
 	}
 	if (count < 0 && count != -EAGAIN)
-		bus_failed(own, (int)count);
+		bus_failed(own, NULL, (int)count);
 }
 
 static ssize_t own_receive(struct isotp_channel *isotp, uint8_t *data, size_t room)

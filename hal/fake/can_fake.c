@@ -146,7 +146,7 @@ static bool frame_valid(const struct canbus_frame *frame)
 	       frame->len <= CANBUS_DATA_MAX;
 }
 
-static int may_write(const struct fake_end *end, const struct canbus_frame *frame)
+static int may_write(struct fake_end *end, const struct canbus_frame *frame)
 {
 	if (end->listen_only)
 		return -EPERM;
@@ -156,7 +156,11 @@ static int may_write(const struct fake_end *end, const struct canbus_frame *fram
 		return -EPERM;
 	if (!frame_valid(frame))
 		return -EINVAL;
-	return end->fake->down ? -ENETDOWN : 0;
+	if (!end->fake->down)
+		return 0;
+	end->down_owed = false; /* told now */
+	mark(end);
+	return -ENETDOWN;
 }
 
 static int fake_write(struct canbus *bus, const struct canbus_frame *frame)

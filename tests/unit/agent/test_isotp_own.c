@@ -280,6 +280,35 @@ static void an_interface_that_is_gone_ends_its_channels(void **state)
 	pass(desk, SECOND); /* nothing spins */
 }
 
+static void every_channel_learns_once_that_the_interface_is_down(void **state)
+{
+	const struct isotp_pair gearbox = {.tx = 0x7e1, .rx = 0x7e9};
+	struct desk *desk = *state;
+	struct isotp_channel *one = open_channel(desk, &engine);
+	struct isotp_channel *two = open_channel(desk, &gearbox);
+	uint8_t got[8];
+
+	for (int round = 0; round < 2; round++) {
+		can_fake_down(wire);
+		for (int i = 0; i < 3; i++) /* before the loop has read */
+			assert_int_equal(isotp_channel_send(one, text, 3), -ENETDOWN);
+		pass(desk, 1000);
+		assert_int_equal(readable(one), 0);
+		assert_int_equal(isotp_channel_receive(two, got, sizeof(got)), -ENETDOWN);
+		assert_int_equal(isotp_channel_receive(two, got, sizeof(got)), -EAGAIN);
+		can_fake_up(wire);
+		assert_int_equal(isotp_channel_send(two, text, 3), 0);
+		can_fake_down(wire);
+		pass(desk, 1000);
+		assert_int_equal(isotp_channel_receive(one, got, sizeof(got)), -ENETDOWN);
+		assert_int_equal(isotp_channel_receive(two, got, sizeof(got)), -ENETDOWN);
+		can_fake_up(wire);
+		assert_int_equal(isotp_channel_send(one, text, 3), 0);
+	}
+	isotp_channel_close(one);
+	isotp_channel_close(two);
+}
+
 static void what_cannot_be_written_is_told_at_once(void **state)
 {
 	struct desk *desk = *state;
@@ -362,6 +391,8 @@ int suite_agent_isotp_own(void)
 						begin, end),
 		cmocka_unit_test_setup_teardown(an_interface_that_is_gone_ends_its_channels, begin,
 						end),
+		cmocka_unit_test_setup_teardown(
+			every_channel_learns_once_that_the_interface_is_down, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_written_is_told_at_once, begin, end),
 		cmocka_unit_test_setup_teardown(many_channels_open_the_filter, begin, end),
 		cmocka_unit_test_setup_teardown(the_kernel_comes_first_where_it_can, begin, end),
