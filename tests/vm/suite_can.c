@@ -397,7 +397,44 @@ static void no_capability_is_needed(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* ---- messages: the cases that every ISO-TP must pass ---- */
+/* ---- messages ---- */
+
+static enum can_isotp_way way_of(struct loop *loop, enum can_isotp_way wanted, int *ret_error)
+{
+	const struct isotp_pair pair = {.tx = 0x7e0, .rx = 0x7e8};
+	struct isotp_channel *channel;
+	struct can_isotp *isotp;
+	enum can_isotp_way way;
+
+	assert_int_equal(can_isotp_create(loop, canbus_opener_linux(), "vcan0", wanted, &isotp), 0);
+	*ret_error = can_isotp_open(isotp, &pair, &channel);
+	way = can_isotp_way(isotp);
+	if (!*ret_error)
+		isotp_channel_close(channel);
+	can_isotp_destroy(isotp);
+	return way;
+}
+
+static void our_own_speaks_where_the_kernel_cannot(void **state)
+{
+	struct loop *loop;
+	int error;
+
+	(void)state;
+	assert_int_equal(loop_create(&the_clock.clock, &loop), 0);
+	shell("rmmod can_isotp && echo /bin/false >/proc/sys/kernel/modprobe");
+	assert_int_equal(way_of(loop, CAN_ISOTP_ANY, &error), CAN_ISOTP_OWN);
+	assert_int_equal(error, 0);
+	assert_int_equal(way_of(loop, CAN_ISOTP_KERNEL, &error), CAN_ISOTP_ANY);
+	assert_int_equal(error, -EPROTONOSUPPORT);
+	/* The guest's kernel finds its modules again. */
+	shell("echo /sbin/modprobe >/proc/sys/kernel/modprobe");
+	assert_int_equal(way_of(loop, CAN_ISOTP_ANY, &error), CAN_ISOTP_KERNEL);
+	assert_int_equal(error, 0);
+	loop_destroy(loop);
+}
+
+/* The cases that every ISO-TP must pass. */
 
 static void set_link(struct isotp_bench *bench, bool up)
 {
@@ -445,6 +482,7 @@ int suite_vm_can(void)
 		cmocka_unit_test(frames_that_were_not_fetched_in_time_are_counted),
 		cmocka_unit_test(a_controller_tells_its_rate_and_whether_it_is_silent),
 		cmocka_unit_test(no_capability_is_needed),
+		cmocka_unit_test(our_own_speaks_where_the_kernel_cannot),
 	};
 	int failed;
 
