@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* "battery.pack_voltage_v" to its field (enum model_field), -1 where there is none. */
-int unit_field_find(const char *path);
+int unit_field_find(const char *name);
 
 /* The name of a unit ("km", "psi", "C") as a lasting string, NULL where it is not known. "" is none
  * and known. */

@@ -19,21 +19,21 @@
 /* X(IDENT, "name", "probe"): the command that shows it: OK or a value where it is there,
  * '?' where not. Commands that lock some clones up (ATTP) are not here. */
 #define ELM327_CAPABILITIES(X)                                                                     \
-	X(STN, "stn", "STI")                            /* STN11xx, STN21xx */                     \
-	X(VOLTAGE, "voltage", "ATRV")                   /* measures pin 16 */                      \
-	X(IGNITION, "ignition", "ATIGN")                /* the ignition line */                    \
-	X(FILTER_RESET, "filter_reset", "ATCRA")        /* ATCRA without argument (1.4b) */        \
+	X(STN, "stn", "STI")                     /* STN11xx, STN21xx */                            \
+	X(VOLTAGE, "voltage", "ATRV")            /* measures pin 16 */                             \
+	X(IGNITION, "ignition", "ATIGN")         /* the ignition line */                           \
+	X(FILTER_RESET, "filter_reset", "ATCRA") /* ATCRA without argument (1.4b) */               \
 	X(AUTO_RECEIVE, "auto_receive", "ATAR")                                                    \
 	X(RECEIVE_FILTER, "receive_filter", "ATCRA7E8") /* answers of one id only */               \
-	X(FLOW_HEADER, "flow_header", "ATFCSH7E0")    /* flow control by hand: header, */          \
-	X(FLOW_DATA, "flow_data", "ATFCSD300000")     /* data, */                                  \
-	X(FLOW_MODE, "flow_mode", "ATFCSM1")          /* mode */                                   \
-	X(PRIORITY, "priority", "ATCP18")             /* 29-bit priority byte */                   \
-	X(LONG_HEADER, "long_header", "ATSH18DB33F1") /* eight digits in one ATSH (2.x) */         \
-	X(EXTENDED, "extended", "ATCEA")              /* extended addressing */                    \
-	X(TESTER, "tester", "ATTAF1")                 /* whose answers it takes there */           \
-	X(STN_FLOW, "stn_flow", "STCAFCP7E0,7E8")     /* STN: flow control pairs */                \
-	X(STN_SEGMENTS, "stn_segments", "STCSEGR0")   /* STN: the chip does ISO-TP */              \
+	X(FLOW_HEADER, "flow_header", "ATFCSH7E0")      /* flow control by hand: header, */        \
+	X(FLOW_DATA, "flow_data", "ATFCSD300000")       /* data, */                                \
+	X(FLOW_MODE, "flow_mode", "ATFCSM1")            /* mode */                                 \
+	X(PRIORITY, "priority", "ATCP18")               /* 29-bit priority byte */                 \
+	X(LONG_HEADER, "long_header", "ATSH18DB33F1")   /* eight digits in one ATSH (2.x) */       \
+	X(EXTENDED, "extended", "ATCEA")                /* extended addressing */                  \
+	X(TESTER, "tester", "ATTAF1")                   /* whose answers it takes there */         \
+	X(STN_FLOW, "stn_flow", "STCAFCP7E0,7E8")       /* STN: flow control pairs */              \
+	X(STN_SEGMENTS, "stn_segments", "STCSEGR0")     /* STN: the chip does ISO-TP */            \
 	X(FORGET_EVENTS, "forget_events", "ATFE")
 
 enum elm327_capability {
