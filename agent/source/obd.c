@@ -103,8 +103,7 @@ static void obd_stop(struct source *source)
 	obd->running = false;
 	loop_timer_cancel(&obd->timer);
 	elm_link_close(&obd->link);
-	obd->phase = OBD_PHASE_CLOSED;
-	obd->connected = false;
+	obd_forget_adapter(obd);
 }
 
 static void obd_destroy(struct source *source)

@@ -17,6 +17,7 @@ void obd_item_done(struct obd *obd, size_t item, enum rhythm_outcome outcome, un
 	obd->items[item].tried = true;
 	if (outcome == RHYTHM_ANSWERED)
 		obd_take_back_refusal(obd, item);
+	obd->ecus[obd->items[item].ecu].silent = outcome == RHYTHM_UNANSWERED;
 	rhythm_asked(obd->rhythm, item, outcome, frames, obd_now_us(obd));
 }
 
@@ -166,6 +167,12 @@ static bool narrow(struct obd *obd, size_t item)
 
 /* ---- the reply ---- */
 
+/* A list of all units' that lacks what one has said is none. */
+static bool is_list(const struct obd *obd, size_t item)
+{
+	return obd_command(obd, item)->kind != PROFILE_KIND_SIGNALS;
+}
+
 static enum rhythm_outcome judge(struct obd *obd, size_t item, const struct elm327_reply *reply)
 {
 	struct obd_answer answers[OBD_ANSWERS_MAX];
@@ -174,6 +181,8 @@ static enum rhythm_outcome judge(struct obd *obd, size_t item, const struct elm3
 	switch (reply->kind) {
 	case ELM327_DATA:
 	case ELM327_DATA_PARTIAL:
+		if (is_list(obd, item) && obd_is_damaged(reply))
+			break;
 		count = collect(reply, answers);
 		if (count && obd_take_answers(obd, item, answers, count))
 			return RHYTHM_ANSWERED;
@@ -209,6 +218,11 @@ void obd_on_item_reply(struct obd *obd, const struct elm327_reply *reply)
 	}
 	if (reply->kind == ELM327_BUFFER_FULL && narrow(obd, item)) {
 		obd_ask_item(obd, item);
+		return;
+	}
+	if (is_list(obd, item) && obd_is_damaged(reply) && obd->repeats < OBD_DAMAGED_MAX) {
+		obd->repeats++;
+		obd_ask_again(obd);
 		return;
 	}
 	outcome = judge(obd, item, reply);

@@ -34,6 +34,7 @@ static void ask_by_detect(struct obd *obd, unsigned frames)
 		if (!r)
 			return;
 	}
+	obd->by_detect = false;
 	/* Where the adapter cannot ask, silence says something of a vehicle only that has answered. */
 	if (!r || obd->by_everybody) {
 		obd_fall_asleep(obd, frames);
@@ -123,6 +124,18 @@ static void unusable(struct obd *obd, const struct elm327_reply *reply)
 		(void)obd_wait(obd, OBD_BUS_PAUSE_US, obd_start_search);
 }
 
+/* A look at a vehicle that sleeps is one request: who has never answered is asked the profile's question
+ * the next time. */
+static void nobody(struct obd *obd, const struct elm327_reply *reply)
+{
+	if (obd->asleep && obd_plan_question(obd)) {
+		obd->by_detect = !obd->by_everybody;
+		obd_fall_asleep(obd, obd_frames(reply));
+		return;
+	}
+	ask_by_detect(obd, obd_frames(reply));
+}
+
 void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply)
 {
 	const size_t units = obd->unit_count;
@@ -149,7 +162,7 @@ void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply)
 		found(obd, reply); /* it refuses, so it is there */
 		return;
 	case ELM327_NO_DATA:
-		ask_by_detect(obd, obd_frames(reply));
+		nobody(obd, reply);
 		return;
 	default:
 		unusable(obd, reply);
@@ -164,11 +177,13 @@ void obd_on_detect_reply(struct obd *obd, const struct elm327_reply *reply)
 	case ELM327_NEGATIVE:
 	case ELM327_PENDING:
 		obd->by_detect = true;
+		obd->detected = true;
 		found(obd, reply);
 		return;
 	case ELM327_NO_DATA:
 	case ELM327_UNSUPPORTED:
-		obd->by_detect = false; /* both ways the next time */
+		/* Who has answered everybody's question is asked that; nobody knows: in turns. */
+		obd->by_detect = obd->by_detect && !obd->by_everybody && obd->detected;
 		obd_fall_asleep(obd, obd_frames(reply));
 		return;
 	default:

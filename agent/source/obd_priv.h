@@ -64,7 +64,7 @@ enum obd_phase {
 struct obd_ecu {
 	struct elm327_target target; /* as the profile has it */
 	struct elm327_target now;    /* narrowed where the adapter's buffer overran */
-	bool narrow;
+	bool silent;                 /* the last request to it was not answered */
 };
 
 /* A command of the profile that is asked for again and again. */
@@ -150,6 +150,7 @@ struct obd {
 	uint8_t base;      /* of the bitmap that is asked for */
 	bool by_detect;    /* it answers the profile's question, not 0100 */
 	bool by_everybody; /* it has answered 0100 since the adapter was opened */
+	bool detected;     /* or the profile's question */
 	bool found;        /* somebody answered since the set-up */
 	bool connected;    /* discovery is done; it is not asleep */
 	bool asleep;       /* nobody answered the last look */
@@ -206,6 +207,8 @@ static inline bool obd_is_can(const struct obd *obd)
 
 extern const struct elm_link_events obd_link_events;
 
+/* Nothing of the adapter and of the vehicle behind it is sure any more. */
+void obd_forget_adapter(struct obd *obd);
 /* Opens the device; where that fails, tries again later. */
 void obd_open(struct obd *obd);
 /* `later` is called after `us`, where the link is idle then. Returns 0 or -ENOMEM. */

@@ -37,20 +37,26 @@ static void say_trouble(struct obd *obd, int error)
 		      trouble->detail);
 }
 
-/* Nothing of the adapter and of the vehicle behind it is sure any more. Tries again later, longer each
- * time. */
-static void closed(struct obd *obd, int error)
+void obd_forget_adapter(struct obd *obd)
 {
 	obd->phase = OBD_PHASE_CLOSED;
 	obd->connected = false;
 	obd->fresh = true;
 	obd->by_everybody = false;
+	obd->by_detect = false;
+	obd->detected = false;
 	obd->protocol = 0;
 	obd->fixed = obd_plan_protocol(obd->profile);
 	obd->line_on = obd->line_off = false;
 	memset(&obd->can, 0, sizeof(obd->can));
 	obd->way_count = 0;
 	obd->report.vin[0] = '\0';
+}
+
+/* Tries again later, longer each time. */
+static void closed(struct obd *obd, int error)
+{
+	obd_forget_adapter(obd);
 	say_trouble(obd, error);
 	(void)obd_wait(obd, obd->reopen_us, obd_open);
 	obd->reopen_us += obd->reopen_us / 2;

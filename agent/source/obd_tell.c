@@ -99,19 +99,26 @@ struct model_update *obd_begin_update(struct obd *obd)
 	return update;
 }
 
+/* A single unit that does not answer is asked less and less: its other items are not waited for. */
+static bool is_waited_for(const struct obd *obd, size_t item)
+{
+	const struct obd_ecu *ecu = &obd->ecus[obd->items[item].ecu];
+	const enum profile_when when = obd_command(obd, item)->when;
+
+	return !obd->items[item].tried && !obd->items[item].barred &&
+	       (when == PROFILE_WHEN_AWAKE || when == PROFILE_WHEN_ONCE) &&
+	       (ecu->target.functional || !ecu->silent);
+}
+
 /* The first round after a connect is over, once, when everything that may be asked of a vehicle that
  * is awake was asked for: then what is known is stated whole. */
 static bool round_is_over(struct obd *obd)
 {
 	if (!obd->whole_due || !obd->connected)
 		return false;
-	for (size_t i = 0; i < obd->item_count; i++) {
-		const enum profile_when when = obd_command(obd, i)->when;
-
-		if (!obd->items[i].tried && !obd->items[i].barred &&
-		    (when == PROFILE_WHEN_AWAKE || when == PROFILE_WHEN_ONCE))
+	for (size_t i = 0; i < obd->item_count; i++)
+		if (is_waited_for(obd, i))
 			return false;
-	}
 	obd->whole_due = false;
 	return true;
 }

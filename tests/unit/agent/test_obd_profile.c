@@ -255,6 +255,66 @@ static void requests_of_11_bits_are_refused_on_a_bus_of_29(void **state)
 	bench_end();
 }
 
+static void a_look_at_a_vehicle_that_sleeps_is_one_request(void **state)
+{
+	int looks, requests, given_soc;
+
+	(void)state;
+	bench_start();
+	bench_pass(5 * SECOND);
+	assert_int_equal(bench_report().state, SOURCE_OK);
+	bench_vehicle("NO DATA");
+	bench_reply("220101", "NO DATA");
+	bench_reply("220105", "NO DATA");
+	bench_reply("22C00B", "NO DATA");
+	bench_reply("22C00C", "NO DATA");
+	bench_pass(2 * MINUTE);
+	assert_string_equal(bench_report().reason, "vehicle_asleep");
+	looks = (int)bench_report().rhythm.looks;
+	requests = (int)bench_report().requests;
+	bench_pass(60 * MINUTE);
+	looks = (int)bench_report().rhythm.looks - looks;
+	assert_true(looks > 10);
+	assert_int_equal(bench_report().requests - requests, looks);
+	/* By what it has answered. */
+	assert_true(bench_count("0100") < 5);
+	given_soc = given(MODEL_FIELD_STATE_OF_CHARGE_PCT);
+	bench_reply("220101", "7EC0462010164");
+	bench_pass(2 * MINUTE);
+	assert_true(given(MODEL_FIELD_STATE_OF_CHARGE_PCT) > given_soc);
+}
+
+static void a_vehicle_never_heard_is_looked_at_in_both_ways_by_turns(void **state)
+{
+	int everybody, own;
+
+	(void)state;
+	bench_reply("220101", "NO DATA");
+	bench_start();
+	bench_pass(5 * MINUTE);
+	everybody = bench_count("0100");
+	own = bench_count("220101");
+	bench_pass(60 * MINUTE);
+	everybody = bench_count("0100") - everybody;
+	own = bench_count("220101") - own;
+	assert_true(everybody > 10);
+	assert_in_range(own, everybody - 1, everybody + 1);
+	bench_reply("220101", "7EC0462010164");
+	bench_pass(3 * MINUTE);
+	assert_int_equal(bench_report().state, SOURCE_OK);
+	assert_string_equal(bench_report().reason, "");
+}
+
+static void a_unit_that_is_dead_does_not_hold_back_the_first_whole_statement(void **state)
+{
+	(void)state;
+	bench_reply("22C00B", "NO DATA");
+	bench_reply("22C00C", "NO DATA");
+	bench_start();
+	bench_pass(10 * SECOND);
+	assert_int_equal(bench.seen.keyframes, 1);
+}
+
 /* ---- several parameters a request ---- */
 
 static void two_parameters_are_tried_together_and_then_always(void **state)
@@ -412,6 +472,25 @@ static void trouble_codes_of_all_units_become_one_list(void **state)
 	assert_non_null(strstr(bench_report().calibration, "ABCDEFGHIJKLMNO"));
 	bench_pass(MINUTE);
 	assert_int_equal(bench_count("0904"), 1);
+	bench_end();
+}
+
+static void a_list_with_a_unit_cut_off_is_not_told(void **state)
+{
+	(void)state;
+	bench_make(lists);
+	/* Three codes are announced in two frames; the second is lost. */
+	bench_reply("03", "7E80443010301\r7E91008430303030104");
+	bench_start();
+	bench_pass(5 * SECOND);
+	assert_int_equal(given(MODEL_FIELD_DTC_CONFIRMED), 0);
+	/* A line that is no frame may have been a unit's. */
+	bench_reply("03", "7E80443010301\r7E9044301C1");
+	bench_pass(10 * SECOND);
+	assert_int_equal(given(MODEL_FIELD_DTC_CONFIRMED), 0);
+	bench_reply("03", "7E80443010301\r7E9044301C123");
+	bench_pass(11 * SECOND);
+	assert_string_equal(bench.seen.text[MODEL_FIELD_DTC_CONFIRMED], "P0301 U0123 ");
 	bench_end();
 }
 
@@ -739,6 +818,9 @@ int suite_agent_obd_profile(void)
 		ELECTRIC(the_abilities_are_asked_for_once),
 		cmocka_unit_test(a_bus_of_29_bits_is_asked_in_its_own_way),
 		cmocka_unit_test(requests_of_11_bits_are_refused_on_a_bus_of_29),
+		ELECTRIC(a_look_at_a_vehicle_that_sleeps_is_one_request),
+		ELECTRIC(a_vehicle_never_heard_is_looked_at_in_both_ways_by_turns),
+		ELECTRIC(a_unit_that_is_dead_does_not_hold_back_the_first_whole_statement),
 		GENERIC(two_parameters_are_tried_together_and_then_always),
 		cmocka_unit_test(a_vehicle_that_answers_two_wrongly_is_asked_one_by_one),
 		GENERIC(several_are_given_up_where_they_stop_to_work),
@@ -749,6 +831,7 @@ int suite_agent_obd_profile(void)
 		ELECTRIC(a_unit_that_wants_time_for_ever_does_not_hold_the_others),
 		ELECTRIC(answers_of_others_are_not_taken),
 		cmocka_unit_test(trouble_codes_of_all_units_become_one_list),
+		cmocka_unit_test(a_list_with_a_unit_cut_off_is_not_told),
 		cmocka_unit_test(codes_of_one_unit_are_chosen_by_their_status),
 		cmocka_unit_test(a_list_that_lacks_a_unit_is_not_told),
 		cmocka_unit_test(a_vin_with_a_wrong_check_digit_is_shown_and_not_believed),
