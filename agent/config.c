@@ -89,8 +89,8 @@ static const struct conf_key log_keys[] = {
 	{.name = NULL},
 };
 static const struct conf_key source_keys[] = {
-	{"kind", CONF_TEXT, NULL, 1, 15, NULL, "the kind of the source: obd"},
-	{"device", CONF_TEXT, NULL, 1, 200, NULL, STREAM_ADDRESS_FORMS},
+	{"kind", CONF_TEXT, NULL, 1, 15, NULL, "the kind of the source: obd or gps"},
+	{"device", CONF_TEXT, NULL, 1, 200, NULL, STREAM_ADDRESS_FORMS "; gps: gpsd, too"},
 	{"device_id", CONF_ID, NULL, 0, 0, NULL, "the id of the device whose data this is"},
 	{"profile", CONF_TEXT, "generic", 1, 255, NULL,
 	 "the name of a vehicle profile, or the absolute path of one"},
@@ -114,6 +114,8 @@ static const struct conf_key source_keys[] = {
 	 "the voltage at or above which a vehicle that sleeps is looked at"},
 	{"linger", CONF_DURATION, "5 min", 0, DAY_MS, NULL,
 	 "how long a vehicle is read after it was switched off"},
+	{"speed", CONF_BOOL, "no", 0, 0, NULL,
+	 "yes or no; gps: speed and heading too, where the vehicle does not tell them itself"},
 	{"simulated", CONF_BOOL, "no", 0, 0, NULL, "yes or no; simulated data is never billable"},
 	{.name = NULL},
 };
@@ -192,6 +194,7 @@ static void read_source(const struct conf_sect *sect, struct source_config *sour
 	source->rhythm.sleep_below_v = conf_number(sect, "sleep_voltage");
 	source->rhythm.wake_above_v = conf_number(sect, "wake_voltage");
 	source->rhythm.linger_us = us_of(sect, "linger");
+	source->speed = conf_bool(sect, "speed");
 	source->simulated = conf_bool(sect, "simulated");
 }
 

@@ -440,6 +440,11 @@ enum nmea_event nmea_feed(struct nmea *nmea, uint8_t byte, struct nmea_fix *ret_
 	return NMEA_NOTHING;
 }
 
+int32_t nmea_time_of_day_ms(const struct nmea *nmea)
+{
+	return nmea->epoch.time_of_day_ms;
+}
+
 enum nmea_event nmea_flush(struct nmea *nmea, struct nmea_fix *ret_fix)
 {
 	return tell(nmea, ret_fix);

@@ -80,6 +80,10 @@ void nmea_init(struct nmea *nmea, int64_t floor_ms);
 /* Takes one byte. */
 enum nmea_event nmea_feed(struct nmea *nmea, uint8_t byte, struct nmea_fix *ret_fix);
 
+/* The time of day of the moment that the last sentences are of, in ms; -1 before. A fix belongs to it
+ * where its own time of day is the same, else to the moment before. */
+int32_t nmea_time_of_day_ms(const struct nmea *nmea);
+
 /* The receiver has paused: gives what is still held back of the moment, if anything. */
 enum nmea_event nmea_flush(struct nmea *nmea, struct nmea_fix *ret_fix);
 

@@ -2,11 +2,15 @@
 
 #include <string.h>
 
+#include "agent/source/gps.h"
 #include "agent/source/obd.h"
 
 static const struct source_ops *const kinds[] = {
 #ifdef CONFIG_SOURCE_OBD
 	&source_obd_ops,
+#endif
+#ifdef CONFIG_SOURCE_GPS
+	&source_gps_ops,
 #endif
 	NULL,
 };

@@ -29,6 +29,7 @@ struct source_config {
 	struct rhythm_config rhythm;
 	int64_t timeout_us; /* of one answer */
 	bool simulated;     /* provenance */
+	bool speed; /* gps: speed and heading are given too, for vehicles that tell none themselves */
 };
 
 /* The gateway's report of a source, contract section 3. */
@@ -38,6 +39,19 @@ enum source_state { SOURCE_OK, SOURCE_SILENT, SOURCE_ERROR };
 struct source_refusal {
 	const char *what; /* the command's id in the profile */
 	char reason[96];  /* a sentence's end for a person */
+};
+
+/* What only GPS receivers tell. */
+struct source_gps_report {
+	bool known; /* it is one */
+	bool fix;
+	unsigned satellites;  /* used; 0 where not told */
+	double accuracy_m;    /* 0 where not told */
+	int64_t fixes;        /* since start */
+	int64_t bad_checksum; /* sentences that came damaged */
+	int64_t malformed;
+	int64_t repeated;      /* fixes of a moment that was told before: passed over */
+	int64_t refused_times; /* that jumped, or were older than the program */
 };
 
 struct source_report {
@@ -72,6 +86,8 @@ struct source_report {
 	/* The source's own, until its next event. */
 	const struct source_refusal *refusals;
 	size_t refusal_count;
+
+	struct source_gps_report gps;
 };
 
 /* What a source is given. The functions are called on the loop's thread. */
@@ -83,6 +99,10 @@ struct source_env {
 	void (*update)(void *arg, const struct model_update *update);
 	/* The report's state or reason is another one now. */
 	void (*changed)(void *arg, struct source *source);
+	/* A receiver vouches that it was `wall_ms` (UTC) at `mono_us`, late by what its line takes: by a
+	 * second at most. It has agreed with itself for a while. NULL where nobody wants to know. */
+	void (*time)(void *arg, int64_t wall_ms, int64_t mono_us);
+	int64_t floor_ms; /* UTC: no time that a receiver tells is older than the program; or 0 */
 	void *arg;
 };
 
