@@ -271,6 +271,12 @@ static int check_twins(struct agent_config *config, const struct conf_sect *sect
 	return 0;
 }
 
+/* Only what asks a vehicle has to know what it understands. */
+static bool takes_profile(const struct source_config *source)
+{
+	return strcmp(source->kind, "obd") == 0;
+}
+
 static int check_kind(struct agent_config *config, const struct conf_sect *sect,
 		      const struct source_config *source)
 {
@@ -288,7 +294,7 @@ static int check_kind(struct agent_config *config, const struct conf_sect *sect,
 						source_kind_at(i)->kind);
 		return conf_add_error(config->conf, sect, key, expected);
 	}
-	if (!source->profile)
+	if (takes_profile(source) && !source->profile)
 		return 0; /* told */
 	r = ops->check(source, &key, expected, sizeof(expected));
 	return r == -EINVAL ? conf_add_error(config->conf, sect, key, expected) : r;
@@ -351,7 +357,7 @@ static int check_source(struct agent_config *config, const struct conf_sect *sec
 		r = check_period(config, sect, source);
 	if (!r)
 		r = check_baud(config, sect);
-	if (!r)
+	if (!r && takes_profile(source))
 		r = load_profile(config, sect, source, errors);
 	if (!r)
 		r = check_kind(config, sect, source);

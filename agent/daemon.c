@@ -62,6 +62,8 @@ static int make_sources(struct daemon *daemon)
 		.can = canbus_opener_linux(),
 		.update = daemon_take_update,
 		.changed = on_source_changed,
+		.time = daemon_take_gps_time,
+		.floor_ms = tls_build_ms(),
 		.arg = daemon,
 	};
 	for (size_t i = 0; i < daemon->config->source_count; i++) {

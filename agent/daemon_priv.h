@@ -29,8 +29,10 @@ struct daemon {
 	struct loop_timer seal;   /* what waits in the sampler */
 	struct loop_timer upkeep; /* anchor, saved time */
 	struct loop_timer watchdog;
+	struct loop_timer gps_time; /* an anchor that GPS has told */
 	int64_t start_us;
 	int64_t core_anchor_us; /* when the core's time was last offered to the spool */
+	int64_t gps_ms, gps_mono_us; /* what GPS last said of the time; 0: nothing */
 	int64_t saved_us;       /* when the time was last saved */
 	bool stored;            /* since drops were last looked for */
 	int64_t dropped;        /* records that the spool had given up when last looked at */
@@ -66,6 +68,9 @@ void daemon_arm_seal(struct daemon *daemon);
 void daemon_keep_time(struct daemon *daemon);
 /* An acknowledgement told the core's time: an anchor where there is no better clock. */
 void daemon_take_core_time(void *arg, int64_t at_ms);
+/* GPS told that it was `wall_ms` at `mono_us`; `arg` is the daemon. It counts where the configuration
+ * trusts GPS, or the kernel, and that has no time. */
+void daemon_take_gps_time(void *arg, int64_t wall_ms, int64_t mono_us);
 /* A monotonic moment as wall time; MODEL_NO_TIME where nobody vouches for the clock. */
 int64_t daemon_wall_ms(struct daemon *daemon, int64_t mono_us);
 

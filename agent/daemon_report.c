@@ -67,7 +67,9 @@ void daemon_fill_status(struct daemon *daemon, struct wire_status *status)
 	(void)snprintf(status->boot_id, sizeof(status->boot_id), "%s", clock_boot_id(clock));
 	status->uptime_s = (loop_now_us(daemon->loop) - daemon->start_us) / 1000000;
 	status->clock = clock_quality(clock);
-	if (status->clock == CLOCK_QUALITY_NONE && daemon->core_anchor_us)
+	if (status->clock == CLOCK_QUALITY_NONE && daemon->gps_mono_us)
+		status->clock = CLOCK_QUALITY_GPS;
+	else if (status->clock == CLOCK_QUALITY_NONE && daemon->core_anchor_us)
 		status->clock = CLOCK_QUALITY_CORE;
 	status->spool_batches = stats.batches;
 	status->spool_bytes = stats.bytes;
@@ -130,6 +132,23 @@ static void put_vehicle(struct jw *w, const struct source_report *report)
 	put_refusals(w, report);
 }
 
+static void put_gps(struct jw *w, const struct source_report *report)
+{
+	const struct source_gps_report *gps = &report->gps;
+
+	if (!gps->known)
+		return;
+	jw_int(w, "baud", report->baud);
+	jw_flag(w, "fix", gps->fix);
+	jw_int(w, "satellites", gps->satellites);
+	jw_num(w, "accuracy_m", gps->accuracy_m);
+	jw_int(w, "fixes", gps->fixes);
+	jw_int(w, "repeated", gps->repeated);
+	jw_int(w, "bad_checksum", gps->bad_checksum);
+	jw_int(w, "malformed", gps->malformed);
+	jw_int(w, "refused_times", gps->refused_times);
+}
+
 void daemon_encode_source(struct jw *w, const struct source *source, int64_t now_us)
 {
 	struct source_report report;
@@ -158,6 +177,7 @@ void daemon_encode_source(struct jw *w, const struct source *source, int64_t now
 	jw_int(w, "resyncs", report.resyncs);
 	jw_int(w, "inits", report.inits);
 	put_vehicle(w, &report);
+	put_gps(w, &report);
 }
 
 static void put_uplink(struct daemon *daemon, struct jw *w)

@@ -75,7 +75,7 @@ static int gps_start(struct source *source)
 	gps->lost = false;
 	gps->whole_due = true;
 	gps_time_init(&gps->time, source->env->floor_ms);
-	gps_open(gps);
+	gps_line_open(gps);
 	return 0;
 }
 
@@ -84,7 +84,7 @@ static void gps_stop(struct source *source)
 	struct gps *gps = (struct gps *)source;
 
 	gps->running = false;
-	gps_close(gps);
+	gps_line_close(gps);
 }
 
 static void gps_destroy(struct source *source)

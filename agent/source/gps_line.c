@@ -50,7 +50,7 @@ static int arm(struct gps *gps, int64_t after_us)
 	return loop_timer_set(gps->source.env->loop, &gps->timer, after_us, on_timer, gps);
 }
 
-void gps_close(struct gps *gps)
+void gps_line_close(struct gps *gps)
 {
 	loop_timer_cancel(&gps->timer);
 	loop_timer_cancel(&gps->pause);
@@ -64,7 +64,7 @@ void gps_close(struct gps *gps)
 /* Tries again later, longer each time. */
 static void fail(struct gps *gps, int error)
 {
-	gps_close(gps);
+	gps_line_close(gps);
 	gps->whole_due = true;
 	gps_say_trouble(gps, error);
 	(void)arm(gps, gps->reopen_us);
@@ -287,7 +287,7 @@ static void on_timer(struct loop_timer *timer)
 	int r;
 
 	if (!gps->stream) {
-		gps_open(gps);
+		gps_line_open(gps);
 		return;
 	}
 	r = look(gps);
@@ -314,7 +314,7 @@ static int watch_stream(struct gps *gps)
 	return r ? r : connected(gps);
 }
 
-void gps_open(struct gps *gps)
+void gps_line_open(struct gps *gps)
 {
 	const struct source_env *env = gps->source.env;
 	const int64_t now_us = gps_now_us(gps);

@@ -106,8 +106,8 @@ static inline int64_t gps_now_us(const struct gps *gps)
 
 /* What `device` means: *ret_gpsd, and the stream's address. 0, or -EINVAL where it is none. */
 int gps_address(const char *device, bool *ret_gpsd, char out[static GPS_ADDRESS_SIZE]);
-void gps_open(struct gps *gps);
-void gps_close(struct gps *gps);
+void gps_line_open(struct gps *gps);
+void gps_line_close(struct gps *gps);
 
 /* ---- gps_nmea.c ---- */
 

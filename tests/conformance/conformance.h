@@ -106,6 +106,7 @@ int conform_j1939_log(struct conform_run *run, const struct jr_value *document);
 int conform_j1939_spns(struct conform_run *run, const struct jr_value *document);
 int conform_j1939_indicators(struct conform_run *run, const struct jr_value *document);
 int conform_j1939_transport(struct conform_run *run, const struct jr_value *document);
+int conform_nmea(struct conform_run *run, const struct jr_value *row);
 int conform_ev_pids_begin(struct conform_run *run);
 void conform_ev_pids_end(struct conform_run *run);
 

@@ -22,7 +22,7 @@ const struct conform_kind conform_kinds[] = {
 	{.name = "j1939_spns", .keys = "pgns/pgn", .take = conform_j1939_spns},
 	{.name = "j1939_indicators", .keys = "cases/bits", .take = conform_j1939_indicators},
 	{.name = "j1939_transport", .keys = "payload bam rts_cts", .take = conform_j1939_transport},
-	{.name = "nmea", .keys = "file fixes expect_no_fix"},
+	{.name = "nmea", .keys = "file fixes expect_no_fix", .take = conform_nmea},
 	{.name = "provider", .keys = "file repo licence", .lists = true},
 	{.name = NULL},
 };
