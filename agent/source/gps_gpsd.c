@@ -130,12 +130,27 @@ static void convert(const struct gps_data_t *data, int64_t now_us, struct gps_fi
 	ret->track_deg = ret->has_track ? fix->track : 0;
 }
 
+/* What gpsd says of a receiver that is gone: libgps wants a text there, and passes it over. */
+static bool says_gone(const char *line)
+{
+	return strstr(line, "\"class\":\"DEVICE\"") && strstr(line, "\"activated\":0}");
+}
+
 static enum gps_event take_line(struct gps_gpsd *gpsd, int64_t now_us, struct gps_fix *ret_fix)
 {
 	struct gps_data_t *data = &gpsd->data;
 
+	/* gps_unpack() says 0 whatever it could not read, and takes what was cut. */
+	if (gpsd->line[gpsd->len - 1] != '}') {
+		gpsd->malformed++;
+		return GPS_NOTHING;
+	}
+	if (says_gone(gpsd->line)) {
+		gpsd->receiver = GPS_RECEIVER_GONE;
+		return GPS_NOTHING;
+	}
 	data->set = 0;
-	if (gps_unpack(gpsd->line, data) < 0) {
+	if (gps_unpack(gpsd->line, data) < 0 || !data->set) {
 		gpsd->malformed++;
 		return GPS_NOTHING;
 	}

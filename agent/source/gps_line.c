@@ -327,6 +327,7 @@ void gps_line_open(struct gps *gps)
 	gps->speed_us = now_us;
 	gps->heard_us = MODEL_NO_TIME;
 	gps->asked_us = now_us;
+	gps->complete = gps->gpsd != NULL; /* it puts them together */
 	reset_nmea(gps);
 	if (gps->gpsd)
 		gps_gpsd_reset(gps->gpsd);

@@ -85,6 +85,7 @@ struct gps {
 	/* What was told. */
 	struct gps_fix held; /* the position that stands in the vehicle's record */
 	bool has_held;
+	bool complete;    /* a whole fix has come since the device was opened */
 	bool lost;        /* no_fix was told */
 	bool whole_due;   /* the next update states everything */
 	int64_t given_us; /* the last update; MODEL_NO_TIME */

@@ -235,6 +235,12 @@ void gps_take_fix(struct gps *gps, const struct gps_fix *fix)
 	gps_set_state(gps, SOURCE_OK, "", "");
 	gps->report.gps.fix = true;
 	give_time(gps, fix);
+	/* The first one of a receiver may be half told: its other sentence is still to come. */
+	if (!gps->complete) {
+		gps->complete = true;
+		if (!fix->has_accuracy)
+			return;
+	}
 	if (gps->lost || is_due(gps, now_us))
 		give_position(gps, fix, now_us);
 }
