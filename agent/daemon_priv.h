@@ -31,12 +31,12 @@ struct daemon {
 	struct loop_timer watchdog;
 	struct loop_timer gps_time; /* an anchor that GPS has told */
 	int64_t start_us;
-	int64_t core_anchor_us; /* when the core's time was last offered to the spool */
+	int64_t core_anchor_us;      /* when the core's time was last offered to the spool */
 	int64_t gps_ms, gps_mono_us; /* what GPS last said of the time; 0: nothing */
-	int64_t saved_us;       /* when the time was last saved */
-	bool stored;            /* since drops were last looked for */
-	int64_t dropped;        /* records that the spool had given up when last looked at */
-	int64_t refused;        /* updates that the sampler could not take */
+	int64_t saved_us;            /* when the time was last saved */
+	bool stored;                 /* since drops were last looked for */
+	int64_t dropped;             /* records that the spool had given up when last looked at */
+	int64_t refused;             /* updates that the sampler could not take */
 	int64_t spool_errors;
 	bool spool_failing; /* said once, until it works again */
 	bool stopping;

@@ -15,9 +15,8 @@ int64_t daemon_wall_ms(struct daemon *daemon, int64_t mono_us)
 	if (mono_us == MODEL_NO_TIME)
 		return MODEL_NO_TIME;
 	if (clock_quality(clock) == CLOCK_QUALITY_NONE)
-		return daemon->gps_mono_us
-			       ? daemon->gps_ms + (mono_us - daemon->gps_mono_us) / 1000
-			       : MODEL_NO_TIME;
+		return daemon->gps_mono_us ? daemon->gps_ms + (mono_us - daemon->gps_mono_us) / 1000
+					   : MODEL_NO_TIME;
 	return clock_wall_ms(clock) - (clock_mono_us(clock) - mono_us) / 1000;
 }
 

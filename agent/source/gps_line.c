@@ -248,8 +248,7 @@ static void say_silence(struct gps *gps, int64_t now_us)
 	else if (gps->heard_us != MODEL_NO_TIME && now_us - gps->heard_us < GPS_SILENT_US)
 		gps_set_state(gps, SOURCE_SILENT, "source_silent",
 			      "The receiver speaks, but tells no new time and position.");
-	else if (gps->nmea.byte_us != MODEL_NO_TIME &&
-		 now_us - gps->nmea.byte_us < GPS_SILENT_US)
+	else if (gps->nmea.byte_us != MODEL_NO_TIME && now_us - gps->nmea.byte_us < GPS_SILENT_US)
 		gps_set_state(gps, SOURCE_SILENT, "source_silent",
 			      "What comes from the receiver is no NMEA: check its speed and mode.");
 	else

@@ -80,7 +80,7 @@ struct gps {
 
 	struct gps_nmea nmea;
 	int64_t sentences, bad_checksum, malformed; /* of the connections before */
-	struct gps_gpsd *gpsd; /* NULL for a bare receiver */
+	struct gps_gpsd *gpsd;                      /* NULL for a bare receiver */
 
 	/* What was told. */
 	struct gps_fix held; /* the position that stands in the vehicle's record */

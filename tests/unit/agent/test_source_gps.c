@@ -52,9 +52,9 @@ static void on_update(void *arg, const struct model_update *update)
 		if (update->items[i].null)
 			assert_int_equal(model_update_set_null(&bench.last, field), 0);
 		else
-			assert_int_equal(model_update_set_value(&bench.last, field,
-								&update->items[i].value),
-					 0);
+			assert_int_equal(
+				model_update_set_value(&bench.last, field, &update->items[i].value),
+				0);
 	}
 }
 
@@ -388,10 +388,10 @@ static void damaged_sentences_are_counted_and_give_nothing(void **state)
 	(void)state;
 	start();
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(
-			stream_fake_give_text(bench.device, "$GPRMC,120000.00,A,4852.0650,N,00221."
-							    "0980,E,0.0,0.0,170826,,,A*00\r\n"),
-			0);
+		assert_int_equal(stream_fake_give_text(bench.device,
+						       "$GPRMC,120000.00,A,4852.0650,N,00221."
+						       "0980,E,0.0,0.0,170826,,,A*00\r\n"),
+				 0);
 	run();
 	assert_int_equal(bench.updates, 0);
 	assert_int_equal(report().gps.bad_checksum, 5);
