@@ -278,7 +278,7 @@ static int fake_open(struct canbus_opener *opener, const char *interface,
 		r = -ENODEV;
 	if (!r)
 		r = make_end(fake, options, &end);
-	if (r < 0)
+	if (r)
 		return r;
 	end->fake = fake;
 	end->next = fake->ends;

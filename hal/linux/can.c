@@ -13,7 +13,7 @@
 #define BATCH 32
 #define ROUNDS 4 /* of batches with nothing but error frames, before others have their turn */
 /* About a second of a full bus, where net.core.rmem_max allows that much. */
-#define RECEIVE_BUFFER (4 << 20)
+#define RECEIVE_BUFFER (2 << 20)
 #define CONTROL_SIZE (CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(uint32_t)))
 
 struct linux_canbus {
