@@ -89,7 +89,13 @@ def test_a_bluetooth_adapter_is_probed_as_any_other(bench):
     assert status == 0, source
     assert source["state"] == "ok" and "ELM327" in source["adapter"]
     assert source["readings"]
-    assert bench.adapter.connections == 1
+    assert bench.adapter.connections >= 1
+
+
+def test_a_technician_gets_a_section_for_it(bench):
+    found = json.loads(run([bench.exe, "probe", "--json", "--device", bench.device], 60))
+    assert found["suggested"] == "generic" and found["readings"]
+    assert f"device = {bench.device}\n" in found["section"] and "baud" not in found["section"]
 
 
 def test_what_is_wrong_with_the_link_is_named(bench):
