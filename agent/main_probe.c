@@ -259,9 +259,14 @@ static void end_progress(void)
 
 /* ---- the course ---- */
 
+static const char *folder_of(const struct options *options)
+{
+	return options->profiles ? options->profiles : profile_dir();
+}
+
 static int load_profiles(const struct options *options, struct profiles **ret_profiles)
 {
-	const char *dir = options->profiles ? options->profiles : profile_dir();
+	const char *dir = folder_of(options);
 	int r = profiles_create(dir, ret_profiles);
 
 	if (!r)
@@ -293,7 +298,7 @@ int main_probe_device(const struct options *options)
 	if (shown)
 		end_progress();
 	if (r == -EINVAL)
-		code = main_usage_error("there is no profile named generic in", options->profiles);
+		code = main_usage_error("there is no profile named generic in", folder_of(options));
 	else
 		code = r ? main_fail("probe", r) : show(&finding);
 out:

@@ -41,8 +41,10 @@ bool obd_next_inquiry(struct obd *obd)
 		}
 		obd->inquiry_tries++;
 		r = ask(obd, inquiry->command);
-		if (!r)
+		if (!r) {
+			obd->inquiry_out = inquiry;
 			return true;
+		}
 		close_inquiry(inquiry,
 			      r == ELM327_E_BUS ? OBD_INQUIRY_OTHER_BUS : OBD_INQUIRY_UNREACHABLE,
 			      obd_way_problem(r));
@@ -83,8 +85,9 @@ static void take(struct obd_inquiry *inquiry, const struct elm327_reply *reply)
 
 void obd_on_inquiry_reply(struct obd *obd, const struct elm327_reply *reply)
 {
-	if (obd->inquiries_left)
-		take(obd->inquiries, reply);
+	if (obd->inquiry_out)
+		take(obd->inquiry_out, reply);
+	obd->inquiry_out = NULL;
 	obd_next(obd);
 }
 
@@ -95,6 +98,7 @@ int obd_inquire(struct source *source, struct obd_inquiry *inquiries, size_t cou
 	obd->inquiries = inquiries;
 	obd->inquiries_left = count;
 	obd->inquiry_tries = 0;
+	obd->inquiry_out = NULL; /* a reply that is still to come is nobody's */
 	/* What is out, or is being mended, comes first; it leads to obd_next(). */
 	if (count == 0 || !obd->connected || obd->link.state != ELM_LINK_IDLE ||
 	    obd->later != obd_next)

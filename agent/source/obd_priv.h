@@ -178,6 +178,7 @@ struct obd {
 
 	struct obd_inquiry *inquiries; /* the caller's, from the one that is next */
 	size_t inquiries_left;
+	struct obd_inquiry *inquiry_out; /* whose reply is awaited; NULL: nobody's */
 	int inquiry_tries;
 	const char *detect_problem; /* of struct obd_view */
 

@@ -105,7 +105,7 @@ def test_an_adapter_that_cannot_ask_a_family_says_why_and_reads_what_it_can(fold
     assert "vehicle_state.speed_kmh" in found["readings"]
 
 
-def test_nothing_but_allowed_requests_leave_and_each_question_once(folder):
+def test_units_are_asked_for_nothing_but_what_reads(folder):
     journal = folder / "journal.jsonl"
     with Adapter(folder, "bus", options=("--journal", journal)) as adapter:
         status, found = probe(adapter.device)
@@ -220,6 +220,11 @@ def test_a_wrong_word_is_named(words, said):
 def test_an_option_of_probe_alone_is_refused_elsewhere():
     done = run([AGENT, "run", "--device", "tcp:127.0.0.1:9"], 10, check=False)
     assert done.returncode == 2 and "only probe" in done.stderr
+
+
+def test_a_folder_without_the_profile_for_every_vehicle_is_said(folder):
+    done = run([AGENT, "probe", "--device", "tcp:127.0.0.1:9", "--profiles", folder], 10, check=False)
+    assert done.returncode == 2 and f"generic in: {folder}" in done.stderr
 
 
 def test_profiles_that_are_not_there_are_said(folder):
