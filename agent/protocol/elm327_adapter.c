@@ -2,13 +2,9 @@
 
 #include <string.h>
 
-#include "agent/protocol/elm327_gate.h"
 #include "agent/protocol/elm327_priv.h"
 
-#define TESTER_DEFAULT 0xf1
 #define PRIORITY_DEFAULT 0x18
-#define FUNCTIONAL_11 UINT32_C(0x7df)
-#define FUNCTIONAL_29 UINT32_C(0x18db33f1)
 
 struct capability {
 	const char *name;
@@ -128,27 +124,13 @@ struct stance {
 	enum flow flow;
 };
 
-static bool is_everybody(const struct elm327_target *target, uint8_t protocol)
+static bool is_everybody(const struct diag_target *target, uint8_t protocol)
 {
 	if (!target)
 		return true;
 	if (target->id_bits == 0 && bus_bits(protocol) == 0)
 		return true;
-	return target->functional && !target->rx && !target->extension &&
-	       (target->tx == 0 || target->tx == FUNCTIONAL_11 || target->tx == FUNCTIONAL_29);
-}
-
-uint32_t elm327_target_answers(const struct elm327_target *target)
-{
-	if (target->rx)
-		return target->rx;
-	if (target->functional || target->extension)
-		return 0;
-	if (target->id_bits == 11 && target->tx >= 0x7e0 && target->tx <= 0x7e7)
-		return target->tx + 8;
-	if (target->id_bits == 29 && (target->tx & UINT32_C(0xffff00ff)) == UINT32_C(0x18da00f1))
-		return UINT32_C(0x18daf100) | (target->tx >> 8 & 0xff);
-	return 0;
+	return diag_target_is_everybody(target);
 }
 
 /* Does an adapter hear that identifier without being told? */
@@ -161,7 +143,7 @@ static bool is_heard(uint32_t rx, uint8_t bits)
 
 /* Does the adapter's own flow control reach who sends `rx`? It answers to the sender that ISO 15765-4
  * gives that identifier. */
-static bool is_automatic(const struct elm327_target *target, uint32_t rx)
+static bool is_automatic(const struct diag_target *target, uint32_t rx)
 {
 	if (target->extension)
 		return false;
@@ -176,10 +158,10 @@ static bool is_automatic(const struct elm327_target *target, uint32_t rx)
 	return target->tx == (UINT32_C(0x18da00f1) | (rx & 0xff) << 8);
 }
 
-static int choose_flow(const struct elm327_capabilities *can, const struct elm327_target *target,
+static int choose_flow(const struct elm327_capabilities *can, const struct diag_target *target,
 		       struct stance *stance)
 {
-	const uint32_t rx = elm327_target_answers(target);
+	const uint32_t rx = diag_target_answers(target);
 
 	if (!target->flow_control || is_automatic(target, rx))
 		return 0;
@@ -205,10 +187,10 @@ static bool can_filter(const struct elm327_capabilities *can)
 		elm327_can(can, ELM327_CAN_AUTO_RECEIVE));
 }
 
-static int choose_filter(const struct elm327_capabilities *can, const struct elm327_target *target,
+static int choose_filter(const struct elm327_capabilities *can, const struct diag_target *target,
 			 struct stance *stance)
 {
-	const uint32_t rx = elm327_target_answers(target);
+	const uint32_t rx = diag_target_answers(target);
 
 	if (rx && can_filter(can))
 		stance->filter = rx;
@@ -217,7 +199,7 @@ static int choose_filter(const struct elm327_capabilities *can, const struct elm
 	return 0;
 }
 
-static bool fits(const struct elm327_target *target, uint8_t protocol)
+static bool fits(const struct diag_target *target, uint8_t protocol)
 {
 	const uint32_t most = target->id_bits == 11 ? UINT32_C(0x7ff) : UINT32_C(0x1fffffff);
 	const int bits = bus_bits(protocol);
@@ -233,12 +215,12 @@ static struct stance everybody(uint8_t protocol)
 	struct stance stance = {.header_bits = bits == -1 ? 11 : (uint8_t)bits};
 
 	if (stance.header_bits)
-		stance.header = stance.header_bits == 11 ? FUNCTIONAL_11 : FUNCTIONAL_29;
+		stance.header = stance.header_bits == 11 ? DIAG_FUNCTIONAL_11 : DIAG_FUNCTIONAL_29;
 	return stance;
 }
 
 static int stance_of(const struct elm327_capabilities *can, uint8_t protocol,
-		     const struct elm327_target *target, struct stance *ret)
+		     const struct diag_target *target, struct stance *ret)
 {
 	struct stance stance = everybody(protocol);
 	int r;
@@ -247,9 +229,9 @@ static int stance_of(const struct elm327_capabilities *can, uint8_t protocol,
 		goto out;
 	if (!fits(target, protocol))
 		return ELM327_E_BUS;
-	if (!elm327_request_id_allowed(target->tx, target->id_bits))
+	if (!diag_id_allowed(target->tx, target->id_bits))
 		return ELM327_E_ID;
-	if (target->extension && target->tester != TESTER_DEFAULT)
+	if (target->extension && target->tester != DIAG_TESTER)
 		stance.tester = target->tester;
 	if ((target->extension && !elm327_can(can, ELM327_CAN_EXTENDED)) ||
 	    (stance.tester && !elm327_can(can, ELM327_CAN_TESTER)))
@@ -362,7 +344,7 @@ static void add_pair(struct elm327_switch *commands, const struct stance *from,
 }
 
 int elm327_switch_target(const struct elm327_capabilities *capabilities, uint8_t protocol,
-			 const struct elm327_target *from, const struct elm327_target *to,
+			 const struct diag_target *from, const struct diag_target *to,
 			 struct elm327_switch *ret)
 {
 	struct elm327_switch commands = {.count = 0};
@@ -382,7 +364,7 @@ int elm327_switch_target(const struct elm327_capabilities *capabilities, uint8_t
 	if (old.extension != new.extension)
 		(void)add(&commands, "ATCEA", new.extension, new.extension ? 2 : 0);
 	if (old.tester != new.tester)
-		(void)add(&commands, "ATTA", new.tester ? new.tester : TESTER_DEFAULT, 2);
+		(void)add(&commands, "ATTA", new.tester ? new.tester : DIAG_TESTER, 2);
 	if (new.flow == FLOW_MANUAL)
 		add_manual_flow(&commands, &old, &new);
 	else if (new.flow == FLOW_PAIR)
@@ -414,21 +396,21 @@ void elm327_probe_undo(const struct elm327_capabilities *capabilities, uint8_t p
 
 /* ---- who may answer ---- */
 
-struct elm327_config elm327_target_config(const struct elm327_target *target, uint8_t protocol)
+struct elm327_config elm327_target_config(const struct diag_target *target, uint8_t protocol)
 {
 	struct elm327_config config = elm327_config_functional(protocol);
 	uint32_t rx;
 
 	if (is_everybody(target, protocol))
 		return config;
-	rx = elm327_target_answers(target);
+	rx = diag_target_answers(target);
 	config.id_digits = target->id_bits == 29 ? 8 : 3;
 	if (rx) {
 		config.rx_id = rx;
 		config.rx_mask = UINT32_MAX;
 	}
 	if (target->extension)
-		config.address = target->tester ? target->tester : TESTER_DEFAULT;
+		config.address = target->tester ? target->tester : DIAG_TESTER;
 	return config;
 }
 

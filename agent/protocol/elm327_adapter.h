@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/protocol/diag.h"
 #include "agent/protocol/elm327.h"
 
 /* X(IDENT, "name", "probe"): the command that shows it: OK or a value where it is there,
@@ -67,16 +68,6 @@ bool elm327_probe_applies(enum elm327_capability capability, uint8_t protocol);
 void elm327_probe_reply(struct elm327_capabilities *capabilities, enum elm327_capability capability,
 			const struct elm327_reply *reply);
 
-/* Whom to talk to. */
-struct elm327_target {
-	uint32_t tx, rx;   /* CAN identifiers; rx 0: whoever the protocol lets answer */
-	uint8_t id_bits;   /* 11 or 29; 0: not on CAN */
-	uint8_t extension; /* extended addressing: the unit; 0: none */
-	uint8_t tester;    /* and the tester, which comes before the PCI of answers; 0: F1 */
-	bool functional; /* everybody: on any bus, by that bus's own request (7DF, 18DB33F1 ...) */
-	bool flow_control; /* answers have several frames */
-};
-
 enum elm327_target_error {
 	ELM327_E_FLOW_CONTROL =
 		-1,             /* the adapter cannot set flow control: only first frames come */
@@ -84,7 +75,7 @@ enum elm327_target_error {
 	ELM327_E_LONG_ID = -3,  /* it cannot send such a 29-bit identifier */
 	ELM327_E_FILTER = -4,   /* it cannot listen to that identifier */
 	ELM327_E_BUS = -5,      /* the bus has other identifiers */
-	ELM327_E_ID = -6,       /* not an identifier of diagnostic requests (elm327_gate.h) */
+	ELM327_E_ID = -6,       /* not an identifier of diagnostic requests (diag.h) */
 };
 
 #define ELM327_SWITCH_MAX 12 /* commands of one switch */
@@ -93,10 +84,6 @@ struct elm327_switch {
 	char commands[ELM327_SWITCH_MAX][ELM327_COMMAND_MAX + 1];
 	uint8_t count;
 };
-
-/* Who answers a target: its rx; else 7E0..7E7: + 8, 18DAxxF1: 18DAF1xx; 0: more than one, or nobody
- * knows. */
-uint32_t elm327_target_answers(const struct elm327_target *target);
 
 /* The commands that lead from talking to `from` to talking to `to` (NULL: everybody, as after the
  * set-up), in the order that adapters want: leave manual flow control, ATCP, ATSH, ATCRA, ATCEA,
@@ -107,7 +94,7 @@ uint32_t elm327_target_answers(const struct elm327_target *target);
  * Returns 0 or an elm327_target_error, then *ret is untouched and nothing may be sent to `to` with
  * this adapter. */
 int elm327_switch_target(const struct elm327_capabilities *capabilities, uint8_t protocol,
-			 const struct elm327_target *from, const struct elm327_target *to,
+			 const struct diag_target *from, const struct diag_target *to,
 			 struct elm327_switch *ret);
 
 /* The commands after the last probe: they lead back to the set-up's state. */
@@ -116,7 +103,7 @@ void elm327_probe_undo(const struct elm327_capabilities *capabilities, uint8_t p
 
 /* Who may answer a target: for elm327_begin(). config.address is the byte before the PCI of an
  * answer: the tester's. */
-struct elm327_config elm327_target_config(const struct elm327_target *target, uint8_t protocol);
+struct elm327_config elm327_target_config(const struct diag_target *target, uint8_t protocol);
 
 /* A sentence for a person why a target is refused: "the adapter cannot set flow control ...". */
 const char *elm327_target_problem(int error);

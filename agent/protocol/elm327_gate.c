@@ -2,47 +2,22 @@
 
 #include <string.h>
 
+#include "agent/protocol/diag.h"
 #include "agent/protocol/elm327_priv.h"
 #include "agent/protocol/obd2.h"
 
 #define PRIORITY_DEFAULT 0x18
-#define FUNCTIONAL_11 UINT32_C(0x7df)
-#define FUNCTIONAL_29 UINT32_C(0x18db33f1)
 
 /* ---- requests ---- */
-
-bool elm327_request_id_allowed(uint32_t id, unsigned bits)
-{
-	const uint32_t format = id >> 16 & 0xff;
-
-	if (bits == 11)
-		return (id >= 0x600 && id <= 0x7ff) || (id >= 0x240 && id <= 0x25f);
-	if (bits != 29 || id > UINT32_C(0x1fffffff))
-		return false;
-	if (format == 0xda || format == 0xdb)
-		return (id & 0xf0) == 0xf0;
-	return id >> 16 == 0x17fc || id >> 16 == 0x1dd0;
-}
-
-bool elm327_extended_allowed(uint8_t extension, const uint8_t *request, size_t len)
-{
-	uint8_t other[ISOTP_FRAME_MAX] = {(uint8_t)len};
-
-	if (!obd2_request_allowed(request, len) || len > ISOTP_FRAME_MAX - 2)
-		return false;
-	if (extension == 0 || extension > 7)
-		return true;
-	memcpy(other + 1, request, len);
-	return obd2_request_allowed(other, extension);
-}
 
 /* While the adapter searches the bus is not known (0 bits): nobody in particular may be asked then. */
 static bool header_fits(const struct elm327_gate *gate, unsigned bits)
 {
-	const bool functional = gate->header == FUNCTIONAL_11 || gate->header == FUNCTIONAL_29;
+	const bool functional =
+		gate->header == DIAG_FUNCTIONAL_11 || gate->header == DIAG_FUNCTIONAL_29;
 
 	return (bits == gate->header_bits || (bits == 0 && functional)) &&
-	       elm327_request_id_allowed(gate->header, gate->header_bits);
+	       diag_id_allowed(gate->header, gate->header_bits);
 }
 
 static bool request_passes(const struct elm327_gate *gate, const struct elm327_reply *begun)
@@ -57,7 +32,7 @@ static bool request_passes(const struct elm327_gate *gate, const struct elm327_r
 	if ((gate->extension != 0) != (config->address != 0))
 		return false;
 	return !gate->extension ||
-	       elm327_extended_allowed(gate->extension, begun->request, begun->request_len);
+	       diag_extended_allowed(gate->extension, begun->request, begun->request_len);
 }
 
 /* ---- commands ---- */
@@ -117,7 +92,7 @@ static bool header_passes(struct elm327_gate *gate, const char *digits)
 		id |= (uint32_t)(gate->priority ? gate->priority : PRIORITY_DEFAULT) << 24;
 	else if (count != 3 && count != 8)
 		return false;
-	if (!elm327_request_id_allowed(id, bits))
+	if (!diag_id_allowed(id, bits))
 		return false;
 	gate->header = id;
 	gate->header_bits = bits;
@@ -154,8 +129,7 @@ static bool id_passes(const char *digits)
 	uint32_t id = 0;
 	const unsigned count = read_hex(digits, '\0', &id);
 
-	return (count == 3 && elm327_request_id_allowed(id, 11)) ||
-	       (count == 8 && elm327_request_id_allowed(id, 29));
+	return (count == 3 && diag_id_allowed(id, 11)) || (count == 8 && diag_id_allowed(id, 29));
 }
 
 /* Only "continue, all of it, at once". */
@@ -174,7 +148,7 @@ static bool pair_passes(const char *text)
 	uint32_t id = 0;
 	const char *comma = strchr(text, ',');
 
-	return comma && read_hex(text, ',', &id) == 3 && elm327_request_id_allowed(id, 11) &&
+	return comma && read_hex(text, ',', &id) == 3 && diag_id_allowed(id, 11) &&
 	       read_hex(comma + 1, '\0', &id) == 3;
 }
 

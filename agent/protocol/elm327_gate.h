@@ -7,7 +7,7 @@
  * the forms that it needs.
  *
  * What a frame means depends on settings, so the gate follows them:
- *	identifiers must be of diagnostic requests: anywhere else are the vehicle's own messages;
+ *	identifiers must be of diagnostic requests (diag.h): anywhere else are the vehicle's own messages;
  *	a header of 11 bits on a bus of 29 is some message of that bus (ATSH7E0: 180007E0, a torque
  *	command of J1939);
  *	an extension stands where other units expect the length: 07 04 22 01 01 04 clears their
@@ -41,14 +41,5 @@ bool elm327_gate_passes(struct elm327_gate *gate, const struct elm327_reply *beg
 /* Takes the reply to what passed. Whoever gets anything but OK to a command that turns the adapter to a
  * target starts from a reset: the gate takes such commands for carried out. */
 void elm327_gate_reply(struct elm327_gate *gate, const struct elm327_reply *reply);
-
-/* Does an identifier of 11 or 29 bits belong to diagnostic requests? 11 bit: 600..7FF (7xx; BMW 6F1,
- * PSA 6xx), 240..25F (GM); 29 bit: xxDA..Fx and xxDB..Fx (ISO 15765-2 normal fixed, tester addresses
- * F0..FF), 17FCxxxx (Volkswagen), 1DD0xxxx (Volvo). */
-bool elm327_request_id_allowed(uint32_t id, unsigned bits);
-
-/* May a request go to a unit of extended addressing? It must be allowed, and so must what it is to
- * units that take the extension for the length of a single frame. */
-bool elm327_extended_allowed(uint8_t extension, const uint8_t *request, size_t len);
 
 #endif

@@ -48,6 +48,18 @@ static int obd_check(const struct source_config *config, const char **ret_key, c
 
 static void obd_destroy(struct source *source);
 
+static int create_bus(struct obd *obd)
+{
+	const struct obd_bus common = {
+		.config = obd->source.config,
+		.env = obd->source.env,
+		.events = &obd_bus_events,
+		.arg = obd,
+	};
+
+	return obd_elm_create(&common, obd_plan_protocol(obd->profile), &obd->bus);
+}
+
 static int obd_create(const struct source_config *config, const struct source_env *env,
 		      struct source **ret_source)
 {
@@ -60,8 +72,9 @@ static int obd_create(const struct source_config *config, const struct source_en
 	obd->source.config = config;
 	obd->source.env = env;
 	obd->profile = config->profile;
-	elm_link_init(&obd->link, env->loop, &obd_link_events, obd);
-	r = obd_reading_create(obd->profile, &obd->reading);
+	r = create_bus(obd);
+	if (!r)
+		r = obd_reading_create(obd->profile, &obd->reading);
 	if (!r)
 		r = obd_plan_make(obd);
 	if (r) {
@@ -69,7 +82,6 @@ static int obd_create(const struct source_config *config, const struct source_en
 		return r;
 	}
 	obd->fresh = true;
-	obd->fixed = obd_plan_protocol(obd->profile);
 	obd->failing_us = MODEL_NO_TIME;
 	obd->report.reason = obd_starting;
 	obd->report.state = SOURCE_SILENT;
@@ -102,8 +114,9 @@ static void obd_stop(struct source *source)
 
 	obd->running = false;
 	loop_timer_cancel(&obd->timer);
-	elm_link_close(&obd->link);
-	obd_forget_adapter(obd);
+	if (obd->bus)
+		obd->bus->ops->close(obd->bus);
+	obd_forget_way(obd);
 }
 
 static void obd_destroy(struct source *source)
@@ -113,6 +126,8 @@ static void obd_destroy(struct source *source)
 	if (!obd)
 		return;
 	obd_stop(source);
+	if (obd->bus)
+		obd->bus->ops->destroy(obd->bus);
 	obd_plan_free(obd);
 	obd_reading_destroy(obd->reading);
 	free(obd);
@@ -124,9 +139,9 @@ static void obd_report(const struct source *source, struct source_report *ret_re
 	const int64_t now = obd_now_us(obd);
 
 	*ret_report = obd->report;
-	ret_report->noise = obd->link.noise;
-	ret_report->resyncs = obd->link.resyncs;
-	(void)snprintf(ret_report->adapter, sizeof(ret_report->adapter), "%s", obd->link.adapter);
+	ret_report->requests = obd->bus->requests;
+	ret_report->rejected += obd->bus->rejected;
+	obd->bus->ops->report(obd->bus, ret_report);
 	ret_report->activity = obd_activity_name(obd_reading_activity(obd->reading, now));
 	rhythm_stats(obd->rhythm, now, &ret_report->rhythm);
 	obd_reading_counts(obd->reading, &ret_report->readings);

@@ -7,7 +7,7 @@
 #define SEARCH_TIMEOUT_US (12 * OBD_SECOND) /* the first request searches all protocols */
 #define UNUSABLE_MAX 15 /* replies to searches in a row, then the vehicle is looked at seldom */
 
-static const struct elm327_target everybody = {.tx = 0x7df, .id_bits = 11, .functional = true};
+static const struct diag_target everybody = {.tx = 0x7df, .id_bits = 11, .functional = true};
 
 /* ---- is anybody there? ---- */
 
@@ -23,14 +23,14 @@ static void give_up(struct obd *obd, unsigned frames)
 static void ask_by_detect(struct obd *obd, unsigned frames)
 {
 	const struct profile_command *command = obd_plan_question(obd);
-	struct elm327_target target;
+	struct diag_target target;
 	int r = 0;
 
 	if (command) {
 		target = obd_target(&command->ecu);
 		r = obd_ask(obd, OBD_PHASE_DETECT, &target, command->request, command->request_len,
 			    SEARCH_TIMEOUT_US);
-		obd->detect_problem = r ? obd_way_problem(r) : NULL;
+		obd->detect_problem = r ? obd_way_problem(obd, r) : NULL;
 		if (!r)
 			return;
 	}
@@ -41,7 +41,7 @@ static void ask_by_detect(struct obd *obd, unsigned frames)
 		return;
 	}
 	obd_plan_fit(obd); /* says of each command why it is not asked for */
-	obd_set_state(obd, SOURCE_SILENT, "source_silent", obd_way_problem(r));
+	obd_set_state(obd, SOURCE_SILENT, "source_silent", obd_way_problem(obd, r));
 	give_up(obd, frames);
 }
 
@@ -62,39 +62,44 @@ void obd_start_search(struct obd *obd)
 		obd_fall_asleep(obd, 0);
 }
 
-bool obd_is_damaged(const struct elm327_reply *reply)
+bool obd_is_damaged(const struct obd_reply *reply)
 {
-	return reply->kind == ELM327_DATA_BAD || reply->kind == ELM327_DATA_PARTIAL ||
-	       reply->counts.rejected > 0;
+	return reply->kind == OBD_REPLY_BAD || reply->kind == OBD_REPLY_PARTIAL ||
+	       reply->rejected > 0;
 }
 
 /* Every unit has its own bitmaps. */
-static void take_support(struct obd *obd, const struct elm327_reply *reply)
+static void take_support(struct obd *obd, const struct obd_reply *reply)
 {
-	const uint8_t *answer;
-	uint32_t id;
-	size_t len;
-
-	for (size_t i = 0; (answer = elm327_message(reply, i, &id, &len)) != NULL; i++) {
+	for (size_t i = 0; i < reply->count; i++) {
+		const struct obd_answer *answer = &reply->answers[i];
 		size_t unit = 0;
 
-		while (unit < obd->unit_count && obd->units[unit].id != id)
+		while (unit < obd->unit_count && obd->units[unit].id != answer->ecu)
 			unit++;
 		if (unit == OBD_UNITS_MAX ||
-		    obd2_decode_support(obd->base, answer, len, &obd->units[unit].support)) {
+		    obd2_decode_support(obd->base, answer->data, answer->len,
+					&obd->units[unit].support)) {
 			obd->report.rejected++;
 			continue;
 		}
-		obd->units[unit].id = id;
+		obd->units[unit].id = answer->ecu;
 		if (unit == obd->unit_count)
 			obd->unit_count++;
 	}
 }
 
-/* Somebody is there. */
-static void found(struct obd *obd, const struct elm327_reply *reply)
+/* The bus learns which one it is. */
+static void identify(struct obd *obd)
 {
-	rhythm_looked(obd->rhythm, true, obd_frames(reply), obd_now_us(obd));
+	obd->phase = OBD_PHASE_OWN;
+	obd->bus->ops->identify(obd->bus);
+}
+
+/* Somebody is there. */
+static void found(struct obd *obd, const struct obd_reply *reply)
+{
+	rhythm_looked(obd->rhythm, true, reply->frames, obd_now_us(obd));
 	obd_note_answer(obd);
 	if (obd->connected) {
 		obd_next(obd);
@@ -102,51 +107,52 @@ static void found(struct obd *obd, const struct elm327_reply *reply)
 	}
 	obd->found = true;
 	obd->unusable = 0;
-	obd_say(obd, OBD_PHASE_PROTOCOL, "ATDPN");
+	identify(obd);
 }
 
 /* Lines of a bus before CAN cannot be read before it is known that it is one: then the adapter is asked
  * which bus it found, and everybody again. Who answers what nobody understands must not be kept awake by
  * being asked again and again. */
-static void unusable(struct obd *obd, const struct elm327_reply *reply)
+static void unusable(struct obd *obd, const struct obd_reply *reply)
 {
 	obd->garbage++;
 	obd_check_silence(obd);
 	if (++obd->unusable >= UNUSABLE_MAX) {
-		give_up(obd, obd_frames(reply));
+		give_up(obd, reply->frames);
 		return;
 	}
 	if (obd_too_much_garbage(obd))
 		return;
-	if (obd->protocol == 0 && reply->kind == ELM327_DATA_BAD)
-		obd_say(obd, OBD_PHASE_PROTOCOL, "ATDPN");
+	if (obd->bus->protocol == 0 && reply->kind == OBD_REPLY_BAD)
+		identify(obd);
 	else
 		(void)obd_wait(obd, OBD_BUS_PAUSE_US, obd_start_search);
 }
 
 /* A look at a vehicle that sleeps is one request: who has never answered is asked the profile's question
  * the next time. */
-static void nobody(struct obd *obd, const struct elm327_reply *reply)
+static void nobody(struct obd *obd, const struct obd_reply *reply)
 {
 	if (obd->asleep && obd_plan_question(obd)) {
 		obd->by_detect = !obd->by_everybody;
-		obd_fall_asleep(obd, obd_frames(reply));
+		obd_fall_asleep(obd, reply->frames);
 		return;
 	}
-	ask_by_detect(obd, obd_frames(reply));
+	ask_by_detect(obd, reply->frames);
 }
 
-void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply)
+void obd_on_search_reply(struct obd *obd, const struct obd_reply *reply)
 {
 	const size_t units = obd->unit_count;
 
 	switch (reply->kind) {
-	case ELM327_DATA:
-	case ELM327_DATA_PARTIAL:
+	case OBD_REPLY_DATA:
+	case OBD_REPLY_PARTIAL:
 		if (!obd->connected)
 			take_support(obd, reply);
-		if (!obd->connected && obd_is_damaged(reply) && obd->repeats < OBD_DAMAGED_MAX) {
-			obd->repeats++;
+		if (!obd->connected && obd_is_damaged(reply) &&
+		    obd->bus->repeats < OBD_DAMAGED_MAX) {
+			obd->bus->repeats++;
 			obd_ask_again(obd);
 			return;
 		}
@@ -157,11 +163,11 @@ void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply)
 		obd->by_everybody = true;
 		found(obd, reply);
 		return;
-	case ELM327_NEGATIVE:
-	case ELM327_PENDING:
+	case OBD_REPLY_NEGATIVE:
+	case OBD_REPLY_PENDING:
 		found(obd, reply); /* it refuses, so it is there */
 		return;
-	case ELM327_NO_DATA:
+	case OBD_REPLY_SILENCE:
 		nobody(obd, reply);
 		return;
 	default:
@@ -169,73 +175,26 @@ void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply)
 	}
 }
 
-void obd_on_detect_reply(struct obd *obd, const struct elm327_reply *reply)
+void obd_on_detect_reply(struct obd *obd, const struct obd_reply *reply)
 {
 	switch (reply->kind) {
-	case ELM327_DATA:
-	case ELM327_DATA_PARTIAL:
-	case ELM327_NEGATIVE:
-	case ELM327_PENDING:
+	case OBD_REPLY_DATA:
+	case OBD_REPLY_PARTIAL:
+	case OBD_REPLY_NEGATIVE:
+	case OBD_REPLY_PENDING:
 		obd->by_detect = true;
 		obd->detected = true;
 		found(obd, reply);
 		return;
-	case ELM327_NO_DATA:
-	case ELM327_UNSUPPORTED:
+	case OBD_REPLY_SILENCE:
+	case OBD_REPLY_UNSUPPORTED:
 		/* Who has answered everybody's question is asked that; nobody knows: in turns. */
 		obd->by_detect = obd->by_detect && !obd->by_everybody && obd->detected;
-		obd_fall_asleep(obd, obd_frames(reply));
+		obd_fall_asleep(obd, reply->frames);
 		return;
 	default:
 		unusable(obd, reply);
 	}
-}
-
-/* ---- the protocol ---- */
-
-static unsigned bit_rate_of(uint8_t protocol)
-{
-	static const unsigned rates[] = {0,      41600,  10400,  10400,  10400, 10400, 500000,
-					 500000, 250000, 250000, 250000, 0,     0};
-
-	return protocol < sizeof(rates) / sizeof(rates[0]) ? rates[protocol] : 0;
-}
-
-static void take_protocol(struct obd *obd, const char *text)
-{
-	static const char *const names[] = {
-		"automatic",    "J1850 PWM",  "J1850 VPW",  "ISO 9141-2", "KWP2000 5 baud",
-		"KWP2000",      "CAN 11/500", "CAN 29/500", "CAN 11/250", "CAN 29/250",
-		"J1939 29/250", "user 1",     "user 2",
-	};
-	uint8_t protocol;
-	bool by_search;
-
-	if (!elm327_parse_protocol(text, &protocol, &by_search))
-		return;
-	(void)snprintf(obd->report.protocol, sizeof(obd->report.protocol), "%s", names[protocol]);
-	obd->protocol = protocol;
-	rhythm_set_bit_rate(obd->rhythm, bit_rate_of(protocol));
-}
-
-/* Once found, a CAN protocol is fixed: a look at a vehicle that sleeps is one frame then, not a search
- * through all protocols. */
-void obd_on_protocol_reply(struct obd *obd, const struct elm327_reply *reply)
-{
-	char command[8];
-
-	if (reply->request_len == 0 && strcmp(reply->sent, "ATDPN") == 0) {
-		if (reply->kind == ELM327_OK)
-			take_protocol(obd, reply->text);
-		if (obd_is_can(obd) && obd->fixed != obd->protocol) {
-			(void)snprintf(command, sizeof(command), "ATSP%X", obd->protocol);
-			obd_say(obd, OBD_PHASE_PROTOCOL, command);
-			return;
-		}
-	} else if (reply->kind == ELM327_OK) {
-		obd->fixed = obd->protocol;
-	}
-	obd_start_probe(obd);
 }
 
 /* ---- what is supported ---- */
@@ -289,11 +248,11 @@ void obd_go_on_discovering(struct obd *obd)
 }
 
 /* A unit whose list is lost has nothing of what it could be asked for. */
-void obd_on_support_reply(struct obd *obd, const struct elm327_reply *reply)
+void obd_on_support_reply(struct obd *obd, const struct obd_reply *reply)
 {
 	take_support(obd, reply);
-	if (obd_is_damaged(reply) && obd->repeats < OBD_DAMAGED_MAX) {
-		obd->repeats++;
+	if (obd_is_damaged(reply) && obd->bus->repeats < OBD_DAMAGED_MAX) {
+		obd->bus->repeats++;
 		obd_ask_again(obd);
 	} else {
 		ask_support(obd);
@@ -325,7 +284,8 @@ void obd_end_discovery(struct obd *obd)
 		obd_set_state(obd, SOURCE_SILENT, "source_silent",
 			      "The vehicle has nothing of what the profile and the configuration "
 			      "ask for.");
-	else if (obd->report.state != SOURCE_SILENT && !obd->resets && !obd->internal_errors)
+	else if (obd->report.state != SOURCE_SILENT && !obd->bus->resets &&
+		 !obd->bus->internal_errors)
 		obd_set_state(obd, SOURCE_SILENT, obd_starting, "The vehicle was found.");
 	obd_next(obd);
 }

@@ -20,7 +20,7 @@ static void close_inquiry(struct obd_inquiry *inquiry, enum obd_inquiry_outcome 
 /* Returns 0 where something was sent, or the adapter cannot go there. */
 static int ask(struct obd *obd, const struct profile_command *command)
 {
-	const struct elm327_target target = obd_target(&command->ecu);
+	const struct diag_target target = obd_target(&command->ecu);
 
 	return obd_ask(obd, OBD_PHASE_INQUIRY, &target, command->request, command->request_len,
 		       obd->source.config->timeout_us);
@@ -46,35 +46,31 @@ bool obd_next_inquiry(struct obd *obd)
 			return true;
 		}
 		close_inquiry(inquiry,
-			      r == ELM327_E_BUS ? OBD_INQUIRY_OTHER_BUS : OBD_INQUIRY_UNREACHABLE,
-			      obd_way_problem(r));
+			      r == OBD_E_OTHER_BUS ? OBD_INQUIRY_OTHER_BUS
+						   : OBD_INQUIRY_UNREACHABLE,
+			      obd_way_problem(obd, r));
 	}
 	return false;
 }
 
-static void take(struct obd_inquiry *inquiry, const struct elm327_reply *reply)
+static void take(struct obd_inquiry *inquiry, const struct obd_reply *reply)
 {
-	const uint8_t *answer;
-	uint32_t id;
-	size_t len;
-
 	switch (reply->kind) {
-	case ELM327_DATA:
-	case ELM327_DATA_PARTIAL:
-		answer = elm327_message(reply, 0, &id, &len);
-		if (!answer)
+	case OBD_REPLY_DATA:
+	case OBD_REPLY_PARTIAL:
+		if (reply->count == 0)
 			break;
-		inquiry->ecu = id;
+		inquiry->ecu = reply->answers[0].ecu;
 		close_inquiry(inquiry, OBD_INQUIRY_ANSWERED, NULL);
 		break;
-	case ELM327_NEGATIVE:
-	case ELM327_PENDING:
+	case OBD_REPLY_NEGATIVE:
+	case OBD_REPLY_PENDING:
 		close_inquiry(inquiry, OBD_INQUIRY_REFUSED, NULL);
 		break;
-	case ELM327_NO_DATA:
+	case OBD_REPLY_SILENCE:
 		close_inquiry(inquiry, OBD_INQUIRY_SILENT, NULL);
 		break;
-	case ELM327_UNSUPPORTED:
+	case OBD_REPLY_UNSUPPORTED:
 		close_inquiry(inquiry, OBD_INQUIRY_UNREACHABLE,
 			      "the adapter does not understand the request");
 		break;
@@ -83,7 +79,7 @@ static void take(struct obd_inquiry *inquiry, const struct elm327_reply *reply)
 	}
 }
 
-void obd_on_inquiry_reply(struct obd *obd, const struct elm327_reply *reply)
+void obd_on_inquiry_reply(struct obd *obd, const struct obd_reply *reply)
 {
 	if (obd->inquiry_out)
 		take(obd->inquiry_out, reply);
@@ -100,7 +96,7 @@ int obd_inquire(struct source *source, struct obd_inquiry *inquiries, size_t cou
 	obd->inquiry_tries = 0;
 	obd->inquiry_out = NULL; /* a reply that is still to come is nobody's */
 	/* What is out, or is being mended, comes first; it leads to obd_next(). */
-	if (count == 0 || !obd->connected || obd->link.state != ELM_LINK_IDLE ||
+	if (count == 0 || !obd->connected || !obd->bus->ops->idle(obd->bus) ||
 	    obd->later != obd_next)
 		return 0;
 	return obd_wait(obd, 0, obd_next);
@@ -115,7 +111,7 @@ void obd_view(const struct source *source, struct obd_view *ret_view)
 		.asleep = obd->asleep && !obd->connected,
 		.units = obd->units,
 		.unit_count = obd->unit_count,
-		.can = &obd->can,
+		.can = obd->bus->can,
 		.detect_problem = obd->detect_problem,
 		.inquiries_left = obd->inquiries_left,
 	};

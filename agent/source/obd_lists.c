@@ -53,10 +53,10 @@ static int take_codes(struct obd *obd, const struct profile_command *command,
 {
 	const bool uds = command->request[0] == 0x19;
 	struct dtc dtcs[CODES_MAX];
-	const int count =
-		uds ? dtc_decode_uds(answer->data, answer->len, dtcs, CODES_MAX)
-		    : dtc_decode_obd(answer->data, answer->len,
-				     obd_is_can(obd) || obd->protocol > 9, dtcs, CODES_MAX);
+	const int count = uds ? dtc_decode_uds(answer->data, answer->len, dtcs, CODES_MAX)
+			      : dtc_decode_obd(answer->data, answer->len,
+					       obd_bus_is_can(obd->bus) || obd->bus->protocol > 9,
+					       dtcs, CODES_MAX);
 
 	for (int i = 0; i < count && i < CODES_MAX; i++)
 		if (!uds || dtcs[i].status & status_of(command->kind) ||

@@ -8,7 +8,7 @@
 
 /* ---- making ---- */
 
-static bool same_ecu(const struct elm327_target *a, const struct elm327_target *b)
+static bool same_ecu(const struct diag_target *a, const struct diag_target *b)
 {
 	return a->tx == b->tx && a->rx == b->rx && a->id_bits == b->id_bits &&
 	       a->extension == b->extension && a->tester == b->tester &&
@@ -17,7 +17,7 @@ static bool same_ecu(const struct elm327_target *a, const struct elm327_target *
 
 /* The control unit's place, made where it is new. What is more than there is room for shares a place
  * of the rhythm with the last, never an address: then the profile is refused. */
-static int ecu_of(struct obd *obd, const struct elm327_target *target)
+static int ecu_of(struct obd *obd, const struct diag_target *target)
 {
 	for (size_t i = 0; i < obd->ecu_count; i++)
 		if (same_ecu(&obd->ecus[i].target, target))
@@ -39,7 +39,7 @@ static bool is_single(const struct profile_command *command)
 static int add_item(struct obd *obd, const struct obd_want *want, struct rhythm_item *ret_rhythm)
 {
 	const struct profile_command *command = profile_command(obd->profile, want->command);
-	const struct elm327_target target = obd_target(&command->ecu);
+	const struct diag_target target = obd_target(&command->ecu);
 	const int ecu = ecu_of(obd, &target);
 
 	if (ecu < 0)
@@ -131,7 +131,7 @@ void obd_refuse(struct obd *obd, size_t item, const char *reason)
 static bool is_supported(const struct obd *obd, const struct obd_item *item)
 {
 	const struct profile_command *command = profile_command(obd->profile, item->command);
-	const uint32_t rx = elm327_target_answers(&obd->ecus[item->ecu].target);
+	const uint32_t rx = diag_target_answers(&obd->ecus[item->ecu].target);
 
 	if (command->request[0] != 0x01 || command->request_len != 2 || item->named)
 		return true;
@@ -170,14 +170,13 @@ static void fit(struct obd *obd, size_t index, int year)
 {
 	struct obd_item *item = &obd->items[index];
 	const struct profile_command *command = obd_command(obd, index);
-	struct elm327_switch way;
 	int r;
 
 	item->barred = false;
 	rhythm_bar(obd->rhythm, index, false);
-	r = obd_find_way(obd, &obd->ecus[item->ecu].now, &way);
-	if (r)
-		obd_refuse(obd, index, obd_way_problem(r));
+	r = obd_way(obd, &obd->ecus[item->ecu].now);
+	if (r < 0)
+		obd_refuse(obd, index, obd_way_problem(obd, r));
 	else if (!obd2_request_allowed(command->request, command->request_len))
 		obd_refuse(obd, index, "the gate of requests refuses it");
 	else if (!is_supported(obd, item))
@@ -201,10 +200,9 @@ void obd_plan_fit(struct obd *obd)
 
 static bool is_reachable(const struct obd *obd, const struct profile_command *command)
 {
-	const struct elm327_target target = obd_target(&command->ecu);
-	struct elm327_switch way;
+	const struct diag_target target = obd_target(&command->ecu);
 
-	return obd_find_way(obd, &target, &way) == 0;
+	return obd_way(obd, &target) >= 0;
 }
 
 const struct profile_command *obd_plan_question(const struct obd *obd)

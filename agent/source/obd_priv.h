@@ -1,14 +1,15 @@
 /* What the files of the OBD-II source share. Which file does what:
  *
  *	obd.c           the source as others see it: made, started, stopped, asked for a report
- *	obd_talk.c      opening and closing; one command after the other, whom it is for, its reply
- *	obd_setup.c     the adapter: its settings, what it can do
- *	obd_mend.c      what is done about each error text of an adapter
- *	obd_trouble.c   the words for an adapter that cannot be reached
+ *	obd_bus.h       the way to the vehicle: by an adapter (obd_elm_priv.h says which file does what)
+ *	                or by a CAN interface
+ *	obd_talk.c      opening and closing; one request after the other, its reply
+ *	obd_mend.c      a bus that fails, replies that make no sense
+ *	obd_trouble.c   the words for a way that is not there
  *	obd_discover.c  who is there: protocol, control units, supported parameters
  *	obd_vin.c       which vehicle it is
  *	obd_wants.c     what is to be asked for, from the configuration and the profile
- *	obd_plan.c      what of it this vehicle and this adapter can do
+ *	obd_plan.c      what of it this vehicle and the way to it can do
  *	obd_run.c       what is asked next, by the rhythm; sleep
  *	obd_several.c   several parameters in one request
  *	obd_answer.c    what came of a request
@@ -16,55 +17,43 @@
  *	obd_inquire.c   questions of a probe's
  *	obd_tell.c      what is told: the source's state, and updates of the vehicle
  *
- * The course of a connection: open, (find the line's speed,) bring into step, set up, probe, search,
- * discover, run. Everything happens on the loop; the source is always in exactly one of: a command is
- * out (the link is busy), a timer is armed.
+ * The course of a connection: open, search, discover, run. Everything happens on the loop; the source
+ * is always in exactly one of: the bus is busy, a timer is armed.
  */
 #ifndef AGENT_SOURCE_OBD_PRIV_H
 #define AGENT_SOURCE_OBD_PRIV_H
 
-#include "agent/protocol/elm327_adapter.h"
 #include "agent/protocol/obd2.h"
-#include "agent/source/elm_link.h"
 #include "agent/source/obd.h"
+#include "agent/source/obd_bus.h"
 #include "agent/source/obd_target.h"
-#include "provider/obd/reading.h"
 
 #define OBD_SECOND INT64_C(1000000)
 #define OBD_REOPEN_MIN_US (OBD_SECOND / 2) /* a dongle that is plugged in again is soon found */
 #define OBD_BUS_PAUSE_US (2 * OBD_SECOND)
 #define OBD_DAMAGED_MAX 3                 /* times that what came damaged is asked for again */
 #define OBD_VIN_WAIT_US (60 * OBD_SECOND) /* until a VIN that is not known is asked for again */
-#define OBD_COMMAND_US (2 * OBD_SECOND)   /* an adapter's own command; a reset takes a second */
 
-#define OBD_SEVERAL_MAX 6  /* parameters of one request (SAE J1979) */
-#define OBD_ANSWERS_MAX 32 /* messages of one reply */
+#define OBD_SEVERAL_MAX 6 /* parameters of one request (SAE J1979) */
 
-/* What the command that is out is for. */
+/* What the bus is busy with. */
 enum obd_phase {
-	OBD_PHASE_CLOSED,    /* no device; the timer opens it again */
-	OBD_PHASE_OPENING,   /* the link brings the adapter into step */
-	OBD_PHASE_SETUP,     /* the set-up's commands */
-	OBD_PHASE_PROBE,     /* what the adapter can do, and back from there */
-	OBD_PHASE_SEARCH,    /* 0100: is anybody there? */
-	OBD_PHASE_DETECT,    /* the profile's own question, where nobody answers that */
-	OBD_PHASE_PROTOCOL,  /* ATDPN, ATSP */
-	OBD_PHASE_SUPPORT,   /* 0120, 0140 ... */
-	OBD_PHASE_VIN,       /* 0902, 22F190 ... */
-	OBD_PHASE_ITEM,      /* items[current], or several of them */
-	OBD_PHASE_PATIENCE,  /* the adapter waits longer, or as usual again */
-	OBD_PHASE_INQUIRY,   /* inquiries[0] */
-	OBD_PHASE_VOLTAGE,   /* ATIGN, ATRV */
-	OBD_PHASE_BUS_CLOSE, /* ATPC */
-	OBD_PHASE_BUS_OPEN,  /* ATSP */
+	OBD_PHASE_CLOSED,  /* the timer opens it again */
+	OBD_PHASE_OWN,     /* its own affairs */
+	OBD_PHASE_SEARCH,  /* 0100: is anybody there? */
+	OBD_PHASE_DETECT,  /* the profile's own question, where nobody answers that */
+	OBD_PHASE_SUPPORT, /* 0120, 0140 ... */
+	OBD_PHASE_VIN,     /* 0902, 22F190 ... */
+	OBD_PHASE_ITEM,    /* items[current], or several of them */
+	OBD_PHASE_INQUIRY, /* inquiries[0] */
 	OBD_PHASE_COUNT
 };
 
 /* Whom commands of the profile talk to. */
 struct obd_ecu {
-	struct elm327_target target; /* as the profile has it */
-	struct elm327_target now;    /* narrowed where the adapter's buffer overran */
-	bool silent;                 /* the last request to it was not answered */
+	struct diag_target target; /* as the profile has it */
+	struct diag_target now;    /* narrowed where the answers were too many */
+	bool silent;               /* the last request to it was not answered */
 };
 
 /* A command of the profile that is asked for again and again. */
@@ -75,30 +64,6 @@ struct obd_item {
 	bool single;    /* one parameter of service 01 that everybody is asked for */
 	bool tried;     /* since the connect */
 	bool barred;
-};
-
-/* A request, and the way to it. */
-struct obd_request {
-	struct elm327_target target;
-	uint8_t bytes[PROFILE_REQUEST_MAX];
-	uint8_t len;
-	int64_t timeout_us;
-	struct elm327_switch way; /* commands that come before it */
-	size_t step;
-	bool on_way;
-};
-
-/* A target to which the adapter could not be led. */
-struct obd_way {
-	struct elm327_target target;
-	int failures; /* in a row */
-};
-
-/* A command as it is sent. */
-struct obd_outgoing {
-	char text[ELM327_COMMAND_MAX + 1];
-	struct elm327_config config;
-	int64_t timeout_us;
 };
 
 enum obd_several {
@@ -116,33 +81,15 @@ struct obd {
 	bool running;
 
 	/* The conversation. */
-	struct elm_link link;
+	struct obd_bus *bus;
 	struct loop_timer timer;
 	void (*later)(struct obd *obd); /* what the timer is for */
 	enum obd_phase phase;
-	struct obd_outgoing out;
 	struct obd_request request;
-	struct elm327_target talks_to;        /* where the adapter stands */
-	bool has_target;                      /* false: as after the set-up */
-	struct obd_way ways[RHYTHM_ECUS_MAX]; /* where it could not be led */
-	size_t way_count;
-	size_t step; /* of the set-up, the probing */
 	int64_t reopen_us;
-	unsigned baud; /* at which the adapter was last found; 0: never */
-	int repeats;   /* of a request that was interrupted or garbled */
-	int bus_errors, garbage, internal_errors, resets;
+	int bus_errors, garbage;
 	int unusable;       /* replies to searches, in a row */
 	int64_t failing_us; /* no usable answer since then; MODEL_NO_TIME: the last was one */
-
-	/* The adapter and the bus. */
-	struct elm327_capabilities can;
-	struct elm327_switch undo; /* of the probing */
-	bool undoing, undo_owed;
-	uint8_t protocol;       /* ATDPN's; 0: not known */
-	uint8_t fixed;          /* ATSP's; 0: search */
-	bool line_on, line_off; /* what its ignition line has said: one alone says nothing */
-	bool echo_off;          /* since the set-up it gave a reply without its command */
-	bool header_sent;       /* since the set-up: the adapter's own would be another's */
 
 	/* The vehicle. */
 	struct obd_unit units[OBD_UNITS_MAX];
@@ -172,9 +119,6 @@ struct obd {
 	size_t joined[OBD_SEVERAL_MAX]; /* of items, in the request that is out */
 	size_t joined_count;
 	int several_failures;
-	int pendings; /* the unit wants time */
-	int64_t pending_since_us;
-	bool patient; /* the adapter was told to wait longer */
 
 	struct obd_inquiry *inquiries; /* the caller's, from the one that is next */
 	size_t inquiries_left;
@@ -198,62 +142,31 @@ static inline const struct profile_command *obd_command(const struct obd *obd, s
 	return profile_command(obd->profile, obd->items[item].command);
 }
 
-/* Is the bus one of CAN with the identifiers of OBD-II? */
-static inline bool obd_is_can(const struct obd *obd)
-{
-	return obd->protocol >= 6 && obd->protocol <= 9;
-}
-
 /* ---- obd_talk.c ---- */
 
-extern const struct elm_link_events obd_link_events;
+extern const struct obd_bus_events obd_bus_events;
 
-/* Nothing of the adapter and of the vehicle behind it is sure any more. */
-void obd_forget_adapter(struct obd *obd);
-/* Opens the device; where that fails, tries again later. */
+/* Nothing of the way and of the vehicle behind it is sure any more. */
+void obd_forget_way(struct obd *obd);
+/* Opens the way to the vehicle; where that fails, tries again later. */
 void obd_open(struct obd *obd);
-/* `later` is called after `us`, where the link is idle then. Returns 0 or -ENOMEM. */
+/* `later` is called after `us`, where the bus is idle then. Returns 0 or -ENOMEM. */
 int obd_wait(struct obd *obd, int64_t us, void (*later)(struct obd *obd));
-/* Sends a command of the adapter's own. */
-void obd_say(struct obd *obd, enum obd_phase phase, const char *command);
-/* Besides enum elm327_target_error: it said that it can, and then could not. */
-#define OBD_E_WAY (-100)
-/* The commands that lead to a target. Returns 0, or an error where the adapter cannot go there. */
-int obd_find_way(const struct obd *obd, const struct elm327_target *target,
-		 struct elm327_switch *ret_way);
-/* A sentence's end for a person. */
-const char *obd_way_problem(int error);
-/* Sends a request, after the commands that lead to its target. Returns 0, or an error as above:
- * nothing was sent then. */
-int obd_ask(struct obd *obd, enum obd_phase phase, const struct elm327_target *target,
+/* Sends a request. Returns 0, or negative as obd_bus_ops says of a way: nothing was sent then. */
+int obd_ask(struct obd *obd, enum obd_phase phase, const struct diag_target *target,
 	    const uint8_t *bytes, size_t len, int64_t timeout_us);
-/* Sends the last request again; obd_repeat() what was sent last, whatever that was. */
+/* Sends the last request again. */
 void obd_ask_again(struct obd *obd);
-void obd_repeat(struct obd *obd);
-/* Frames on the bus that a reply stands for, its request included. */
-unsigned obd_frames(const struct elm327_reply *reply);
-
-/* ---- obd_setup.c ---- */
-
-/* The adapter is set up from its first command on. */
-void obd_start_setup(struct obd *obd);
-void obd_on_setup_reply(struct obd *obd, const struct elm327_reply *reply);
-/* Asks for what is not known yet of what the adapter can do on this bus, then calls what comes
- * next: the search, or with a known protocol the rest of the discovery. */
-void obd_start_probe(struct obd *obd);
-void obd_on_probe_reply(struct obd *obd, const struct elm327_reply *reply);
+/* As obd_bus_ops. */
+int obd_way(const struct obd *obd, const struct diag_target *target);
+const char *obd_way_problem(const struct obd *obd, int error);
 
 /* ---- obd_mend.c ---- */
 
 /* What every request has in common. True where the reply is dealt with. */
-bool obd_mend(struct obd *obd, const struct elm327_reply *reply);
-/* An echo that comes back says that the adapter has forgotten its settings, whatever became of the text
- * that told so. True where it is set up anew. */
-bool obd_mend_echo(struct obd *obd, const struct elm327_reply *reply);
-/* Unusable replies in a row: the adapter is not where we think it is. True where it is set up anew. */
+bool obd_mend(struct obd *obd, const struct obd_reply *reply);
+/* Unusable replies in a row: the bus is not where we think it is. True where it begins anew. */
 bool obd_too_much_garbage(struct obd *obd);
-void obd_on_bus_close_reply(struct obd *obd, const struct elm327_reply *reply);
-void obd_on_bus_open_reply(struct obd *obd, const struct elm327_reply *reply);
 
 /* ---- obd_trouble.c ---- */
 
@@ -261,21 +174,20 @@ struct obd_trouble {
 	const char *reason, *detail; /* static */
 };
 
-/* What is said of an adapter at `address` that ended, or did not open, with `error` (-errno). */
+/* What is said of a way at `address` that ended, or did not open, with `error` (-errno). */
 const struct obd_trouble *obd_trouble(const char *address, int error);
 
 /* ---- obd_discover.c ---- */
 
 /* Is something of it lost? */
-bool obd_is_damaged(const struct elm327_reply *reply);
+bool obd_is_damaged(const struct obd_reply *reply);
 /* Asks whether anybody is there. Where the vehicle is known already, only that. */
 void obd_start_search(struct obd *obd);
-/* What the adapter can do is known: searches, or goes on where the bus is known. */
+/* Requests may be sent: searches, or goes on where the bus is known. */
 void obd_go_on_discovering(struct obd *obd);
-void obd_on_search_reply(struct obd *obd, const struct elm327_reply *reply);
-void obd_on_detect_reply(struct obd *obd, const struct elm327_reply *reply);
-void obd_on_protocol_reply(struct obd *obd, const struct elm327_reply *reply);
-void obd_on_support_reply(struct obd *obd, const struct elm327_reply *reply);
+void obd_on_search_reply(struct obd *obd, const struct obd_reply *reply);
+void obd_on_detect_reply(struct obd *obd, const struct obd_reply *reply);
+void obd_on_support_reply(struct obd *obd, const struct obd_reply *reply);
 /* The vehicle is known: begins to read it. */
 void obd_end_discovery(struct obd *obd);
 
@@ -284,7 +196,7 @@ void obd_end_discovery(struct obd *obd);
 void obd_start_vin(struct obd *obd);
 /* Asks for the VIN of a vehicle that is read without one, now and then. False where it is not time. */
 bool obd_ask_late_vin(struct obd *obd);
-void obd_on_vin_reply(struct obd *obd, const struct elm327_reply *reply);
+void obd_on_vin_reply(struct obd *obd, const struct obd_reply *reply);
 /* Every way was tried, or one has led there. */
 void obd_end_vin(struct obd *obd);
 
@@ -317,7 +229,7 @@ void obd_next(struct obd *obd);
 void obd_ask_item(struct obd *obd, size_t item);
 /* Nobody is there. `frames` were spent to learn it. */
 void obd_fall_asleep(struct obd *obd, unsigned frames);
-void obd_on_voltage_reply(struct obd *obd, const struct elm327_reply *reply);
+void obd_measured(struct obd *obd, bool known, double volts);
 
 /* ---- obd_several.c ---- */
 
@@ -325,12 +237,11 @@ void obd_on_voltage_reply(struct obd *obd, const struct elm327_reply *reply);
  * length of the request, 0 where it goes alone. */
 size_t obd_several_join(struct obd *obd, size_t item, uint8_t request[static PROFILE_REQUEST_MAX]);
 /* The reply to such a request. */
-void obd_several_reply(struct obd *obd, const struct elm327_reply *reply);
+void obd_several_reply(struct obd *obd, const struct obd_reply *reply);
 
 /* ---- obd_answer.c ---- */
 
-void obd_on_item_reply(struct obd *obd, const struct elm327_reply *reply);
-void obd_on_patience_reply(struct obd *obd, const struct elm327_reply *reply);
+void obd_on_item_reply(struct obd *obd, const struct obd_reply *reply);
 /* One item has come to an end. */
 void obd_item_done(struct obd *obd, size_t item, enum rhythm_outcome outcome, unsigned frames);
 /* Answers to one item become an update. False where none of them is usable. */
@@ -347,7 +258,7 @@ int obd_take_list(struct obd *obd, const struct profile_command *command,
 
 /* Asks the next inquiry. False where there is none. */
 bool obd_next_inquiry(struct obd *obd);
-void obd_on_inquiry_reply(struct obd *obd, const struct elm327_reply *reply);
+void obd_on_inquiry_reply(struct obd *obd, const struct obd_reply *reply);
 
 /* ---- obd_tell.c ---- */
 

@@ -25,7 +25,7 @@ void obd_fall_asleep(struct obd *obd, unsigned frames)
 
 /* ---- the plug's voltage ---- */
 
-static void measured(struct obd *obd, bool known, double volts)
+static void take_voltage(struct obd *obd, bool known, double volts)
 {
 	struct model_update *update;
 
@@ -37,44 +37,19 @@ static void measured(struct obd *obd, bool known, double volts)
 		obd_emit(obd, false);
 }
 
+void obd_measured(struct obd *obd, bool known, double volts)
+{
+	take_voltage(obd, known, volts);
+	obd_next(obd);
+}
+
 static void measure(struct obd *obd)
 {
-	if (elm327_can(&obd->can, ELM327_CAN_VOLTAGE)) {
-		obd_say(obd, OBD_PHASE_VOLTAGE, "ATRV");
+	obd->phase = OBD_PHASE_OWN;
+	if (obd->bus->ops->measure(obd->bus))
 		return;
-	}
-	measured(obd, false, 0);
+	take_voltage(obd, false, 0);
 	(void)obd_wait(obd, 0, obd_next);
-}
-
-/* An ignition line that is not connected says the same for ever: it is believed once it has said both
- * on and off. */
-static void take_line(struct obd *obd, const char *text)
-{
-	const bool on = strcmp(text, "ON") == 0;
-
-	if (!on && strcmp(text, "OFF") != 0)
-		return;
-	obd->line_on = obd->line_on || on;
-	obd->line_off = obd->line_off || !on;
-	if (obd->line_on && obd->line_off)
-		rhythm_ignition(obd->rhythm, on, obd_now_us(obd));
-}
-
-void obd_on_voltage_reply(struct obd *obd, const struct elm327_reply *reply)
-{
-	double volts = 0;
-	bool known;
-
-	if (strcmp(reply->sent, "ATIGN") == 0) {
-		if (reply->kind == ELM327_OK)
-			take_line(obd, reply->text);
-		measure(obd);
-		return;
-	}
-	known = reply->kind == ELM327_OK && elm327_parse_voltage(reply->text, &volts);
-	measured(obd, known, volts);
-	obd_next(obd);
 }
 
 /* ---- the rhythm ---- */
@@ -82,7 +57,7 @@ void obd_on_voltage_reply(struct obd *obd, const struct elm327_reply *reply)
 void obd_ask_item(struct obd *obd, size_t item)
 {
 	const struct profile_command *command = obd_command(obd, item);
-	const struct elm327_target *target = &obd->ecus[obd->items[item].ecu].now;
+	const struct diag_target *target = &obd->ecus[obd->items[item].ecu].now;
 	const int64_t timeout = obd->source.config->timeout_us;
 	uint8_t joined[PROFILE_REQUEST_MAX];
 	const size_t len = obd_several_join(obd, item, joined);
@@ -94,7 +69,7 @@ void obd_ask_item(struct obd *obd, size_t item)
 			  timeout);
 	if (!r)
 		return;
-	obd_refuse(obd, item, obd_way_problem(r));
+	obd_refuse(obd, item, obd_way_problem(obd, r));
 	rhythm_asked(obd->rhythm, item, RHYTHM_REFUSED, 0, obd_now_us(obd));
 	(void)obd_wait(obd, 0, obd_next);
 }
@@ -106,7 +81,7 @@ void obd_next(struct obd *obd)
 	enum rhythm_action action;
 	size_t item = 0;
 
-	if (!obd->running || obd->link.state != ELM_LINK_IDLE)
+	if (!obd->running || !obd->bus->ops->idle(obd->bus))
 		return;
 	if (obd->connected && obd_next_inquiry(obd))
 		return;
@@ -123,10 +98,7 @@ void obd_next(struct obd *obd)
 			obd_start_search(obd);
 		break;
 	case RHYTHM_VOLTAGE:
-		if (elm327_can(&obd->can, ELM327_CAN_IGNITION))
-			obd_say(obd, OBD_PHASE_VOLTAGE, "ATIGN");
-		else
-			measure(obd);
+		measure(obd);
 		break;
 	case RHYTHM_LOOK:
 		obd_start_search(obd);

@@ -46,7 +46,7 @@ size_t obd_several_join(struct obd *obd, size_t item, uint8_t request[static PRO
 	const size_t most = obd->several == OBD_SEVERAL_WORKS ? OBD_SEVERAL_MAX : 2;
 
 	obd->joined_count = 0;
-	if (!obd_is_can(obd) || obd->several == OBD_SEVERAL_NEVER || !may_join(obd, item))
+	if (!obd_bus_is_can(obd->bus) || obd->several == OBD_SEVERAL_NEVER || !may_join(obd, item))
 		return 0;
 	request[0] = 0x01;
 	join(obd, item, request);
@@ -75,22 +75,21 @@ struct pieces {
 };
 
 /* The answers of all units, taken apart; one that does not come out even is none. */
-static void split(struct obd *obd, const struct elm327_reply *reply, struct pieces *ret_pieces)
+static void split(struct obd *obd, const struct obd_reply *reply, struct pieces *ret_pieces)
 {
 	struct obd2_part parts[OBD2_MULTI_MAX];
-	const uint8_t *message;
-	uint32_t id;
-	size_t len;
 
 	ret_pieces->count = 0;
-	for (size_t i = 0; (message = elm327_message(reply, i, &id, &len)) != NULL; i++) {
-		const int count =
-			obd2_multi_split(obd->request.bytes, obd->request.len, message, len, parts);
+	for (size_t i = 0; i < reply->count; i++) {
+		const struct obd_answer *answer = &reply->answers[i];
+		const int count = obd2_multi_split(obd->request.bytes, obd->request.len,
+						   answer->data, answer->len, parts);
 
 		if (count < 0)
 			obd->report.rejected++;
 		for (int k = 0; k < count && ret_pieces->count < PIECES_MAX; k++)
-			ret_pieces->piece[ret_pieces->count++] = (struct piece){id, parts[k]};
+			ret_pieces->piece[ret_pieces->count++] =
+				(struct piece){answer->ecu, parts[k]};
 	}
 }
 
@@ -130,17 +129,16 @@ static bool is_right(const struct obd *obd, const struct pieces *pieces)
 	return true;
 }
 
-void obd_several_reply(struct obd *obd, const struct elm327_reply *reply)
+void obd_several_reply(struct obd *obd, const struct obd_reply *reply)
 {
 	const enum rhythm_outcome otherwise =
-		reply->kind == ELM327_NO_DATA ? RHYTHM_UNANSWERED : RHYTHM_GARBLED;
+		reply->kind == OBD_REPLY_SILENCE ? RHYTHM_UNANSWERED : RHYTHM_GARBLED;
 	struct obd_answer answers[OBD_ANSWERS_MAX];
-	unsigned frames = obd_frames(reply);
+	unsigned frames = reply->frames;
 	struct pieces pieces = {.count = 0};
 	bool right;
 
-	if (elm327_has_data(reply->kind))
-		split(obd, reply, &pieces);
+	split(obd, reply, &pieces);
 	right = is_right(obd, &pieces);
 	obd->several_failures = right ? 0 : obd->several_failures + 1;
 	if (right)

@@ -1,8 +1,8 @@
 #include "agent/source/obd_target.h"
 
-struct elm327_target obd_target(const struct profile_ecu *ecu)
+struct diag_target obd_target(const struct profile_ecu *ecu)
 {
-	return (struct elm327_target){
+	return (struct diag_target){
 		.tx = ecu->tx,
 		.rx = ecu->rx,
 		.id_bits = ecu->id_bits,

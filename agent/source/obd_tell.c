@@ -35,8 +35,8 @@ void obd_note_answer(struct obd *obd)
 void obd_set_ok(struct obd *obd)
 {
 	obd_note_answer(obd);
-	obd->internal_errors = 0;
-	obd->resets = 0;
+	obd->bus->internal_errors = 0;
+	obd->bus->resets = 0;
 	obd->failing_us = MODEL_NO_TIME;
 	if (!obd->connected)
 		return;

@@ -7,10 +7,10 @@
 /* Ways to the VIN, in order: step 0 is what SAE J1979 has for everybody, the others are the profile's
  * commands of that kind. */
 
-static const struct elm327_target everybody = {.tx = 0x7df,
-					       .id_bits = 11,
-					       .functional = true,
-					       .flow_control = true};
+static const struct diag_target everybody = {.tx = 0x7df,
+					     .id_bits = 11,
+					     .functional = true,
+					     .flow_control = true};
 #define VIN_WAIT_MAX_US (3600 * OBD_SECOND)
 
 static const uint8_t standard[] = {0x09, 0x02};
@@ -38,7 +38,7 @@ static void ask(struct obd *obd)
 {
 	const int64_t timeout = obd->source.config->timeout_us;
 	const struct profile_command *command;
-	struct elm327_target target;
+	struct diag_target target;
 
 	/* Who does not answer 0100 does not answer this. */
 	if (obd->vin_step == 0 && obd->unit_count > 0 &&
@@ -90,15 +90,12 @@ static bool judge(struct obd *obd, const char *vin)
 	return true;
 }
 
-void obd_on_vin_reply(struct obd *obd, const struct elm327_reply *reply)
+void obd_on_vin_reply(struct obd *obd, const struct obd_reply *reply)
 {
 	char vin[MODEL_VIN_SIZE];
-	const uint8_t *answer;
-	uint32_t id;
-	size_t len;
 
-	for (size_t i = 0; (answer = elm327_message(reply, i, &id, &len)) != NULL; i++) {
-		if (obd2_decode_vin(answer, len, vin)) {
+	for (size_t i = 0; i < reply->count; i++) {
+		if (obd2_decode_vin(reply->answers[i].data, reply->answers[i].len, vin)) {
 			obd->report.rejected++;
 			obd->report.vin_judgement = judgement(OBD_VIN_BAD);
 			continue;
@@ -108,8 +105,8 @@ void obd_on_vin_reply(struct obd *obd, const struct elm327_reply *reply)
 			return;
 		}
 	}
-	if (obd_is_damaged(reply) && obd->repeats < OBD_DAMAGED_MAX) {
-		obd->repeats++;
+	if (obd_is_damaged(reply) && obd->bus->repeats < OBD_DAMAGED_MAX) {
+		obd->bus->repeats++;
 		obd_ask_again(obd);
 		return;
 	}

@@ -162,7 +162,7 @@ static void find_command(struct input *in)
 
 static void open_input(struct input *in, const char *folder)
 {
-	struct elm327_target target;
+	struct diag_target target;
 	char path[4096];
 
 	(void)snprintf(path, sizeof(path), "%s/%s.conf", folder, in->profile_name);

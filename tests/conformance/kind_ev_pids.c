@@ -75,13 +75,13 @@ void conform_ev_pids_end(struct conform_run *run)
 
 static bool is_command(const struct profile_command *ours, const struct ev_command *fact)
 {
-	const struct elm327_target target = obd_target(&ours->ecu);
+	const struct diag_target target = obd_target(&ours->ecu);
 
 	if (ours->request_len != fact->request_len ||
 	    memcmp(ours->request, fact->request, fact->request_len) != 0 ||
 	    ours->ecu.extension != fact->extension)
 		return false;
-	return fact->rx == 0 ? ours->ecu.functional : elm327_target_answers(&target) == fact->rx;
+	return fact->rx == 0 ? ours->ecu.functional : diag_target_answers(&target) == fact->rx;
 }
 
 static bool same(double a, double b)

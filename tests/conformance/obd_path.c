@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/protocol/elm327_adapter.h"
 #include "agent/source/obd_target.h"
 #include "base/buf.h"
 
@@ -175,7 +176,7 @@ static int load(struct conform_run *run, const char *text, struct obd_path *path
 static int find_way(struct conform_run *run, const struct jr_value *row, struct obd_path *path)
 {
 	const char *sent = conform_text(row, "request");
-	struct elm327_target target;
+	struct diag_target target;
 
 	path->command = profile_command(path->profile, 0);
 	if (!path->command)

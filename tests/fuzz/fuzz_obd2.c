@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/protocol/dtc.h"
+#include "agent/protocol/diag.h"
 #include "agent/protocol/elm327_gate.h"
 #include "agent/protocol/obd2.h"
 #include "agent/protocol/uds.h"
@@ -90,7 +91,7 @@ static void check_request(const struct input *in)
 	check(!obd2_request_text(in->request, in->request_len, text) ==
 	      obd2_request_allowed(in->request, in->request_len));
 	for (unsigned extension = 0; extension < 9; extension++)
-		check(!elm327_extended_allowed((uint8_t)extension, in->request, in->request_len) ||
+		check(!diag_extended_allowed((uint8_t)extension, in->request, in->request_len) ||
 		      (obd2_request_allowed(in->request, in->request_len) &&
 		       !(extension >= 1 && extension <= 7 && in->request_len == 4)));
 }

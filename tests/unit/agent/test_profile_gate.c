@@ -21,7 +21,7 @@ struct visit {
 	struct elm327_capabilities can;
 	struct elm327_gate gate;
 	bool has_from;
-	struct elm327_target from;
+	struct diag_target from;
 	size_t passed, refused, profiles;
 };
 
@@ -34,7 +34,7 @@ static bool passes(struct visit *visit, const char *command, const struct elm327
 }
 
 /* Turns to the command's target; false where the adapter cannot. */
-static bool turn(struct visit *visit, uint8_t protocol, const struct elm327_target *to)
+static bool turn(struct visit *visit, uint8_t protocol, const struct diag_target *to)
 {
 	const struct elm327_config plain = {.headers = true};
 	struct elm327_switch way;
@@ -56,7 +56,7 @@ static bool turn(struct visit *visit, uint8_t protocol, const struct elm327_targ
 static void take_command(struct visit *visit, uint8_t protocol,
 			 const struct profile_command *command)
 {
-	const struct elm327_target target = obd_target(&command->ecu);
+	const struct diag_target target = obd_target(&command->ecu);
 	const struct elm327_config config = elm327_target_config(&target, protocol);
 	char text[OBD2_TEXT_SIZE];
 

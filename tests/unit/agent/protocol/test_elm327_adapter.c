@@ -22,54 +22,52 @@ int suite_agent_elm327_adapter(void);
 #define POOR_CLONE (HAS(VOLTAGE) | HAS(RECEIVE_FILTER) | HAS(AUTO_RECEIVE))
 #define NO_FILTER HAS(VOLTAGE)
 
-static const struct elm327_target everybody = {.tx = 0x7df, .id_bits = 11, .functional = true};
-static const struct elm327_target everybody29 = {.tx = 0x18db33f1,
-						 .id_bits = 29,
-						 .functional = true};
-static const struct elm327_target engine = {.tx = 0x7e0, .id_bits = 11};
-static const struct elm327_target battery = {.tx = 0x7e4,
-					     .rx = 0x7ec,
+static const struct diag_target everybody = {.tx = 0x7df, .id_bits = 11, .functional = true};
+static const struct diag_target everybody29 = {.tx = 0x18db33f1, .id_bits = 29, .functional = true};
+static const struct diag_target engine = {.tx = 0x7e0, .id_bits = 11};
+static const struct diag_target battery = {.tx = 0x7e4,
+					   .rx = 0x7ec,
+					   .id_bits = 11,
+					   .flow_control = true};
+static const struct diag_target leaf = {.tx = 0x79b,
+					.rx = 0x7bb,
+					.id_bits = 11,
+					.flow_control = true};
+static const struct diag_target hvac = {.tx = 0x744,
+					.rx = 0x74c,
+					.id_bits = 11,
+					.flow_control = true};
+static const struct diag_target one_frame = {.tx = 0x744, .rx = 0x74c, .id_bits = 11};
+static const struct diag_target bmw = {.tx = 0x6f1,
+				       .rx = 0x607,
+				       .id_bits = 11,
+				       .extension = 0x07,
+				       .tester = 0xf1,
+				       .flow_control = true};
+static const struct diag_target bmw_other = {.tx = 0x6f1,
+					     .rx = 0x640,
 					     .id_bits = 11,
+					     .extension = 0x40,
+					     .tester = 0xf1,
 					     .flow_control = true};
-static const struct elm327_target leaf = {.tx = 0x79b,
-					  .rx = 0x7bb,
+static const struct diag_target toyota = {.tx = 0x750,
+					  .rx = 0x758,
 					  .id_bits = 11,
+					  .extension = 0x2a,
+					  .tester = 0x2a,
 					  .flow_control = true};
-static const struct elm327_target hvac = {.tx = 0x744,
-					  .rx = 0x74c,
-					  .id_bits = 11,
-					  .flow_control = true};
-static const struct elm327_target one_frame = {.tx = 0x744, .rx = 0x74c, .id_bits = 11};
-static const struct elm327_target bmw = {.tx = 0x6f1,
-					 .rx = 0x607,
-					 .id_bits = 11,
-					 .extension = 0x07,
-					 .tester = 0xf1,
-					 .flow_control = true};
-static const struct elm327_target bmw_other = {.tx = 0x6f1,
-					       .rx = 0x640,
-					       .id_bits = 11,
-					       .extension = 0x40,
-					       .tester = 0xf1,
-					       .flow_control = true};
-static const struct elm327_target toyota = {.tx = 0x750,
-					    .rx = 0x758,
-					    .id_bits = 11,
-					    .extension = 0x2a,
-					    .tester = 0x2a,
-					    .flow_control = true};
-static const struct elm327_target brakes = {.tx = 0x130, .rx = 0x131, .id_bits = 11};
-static const struct elm327_target meb = {.tx = 0x17fc007b,
-					 .rx = 0x17fe007b,
-					 .id_bits = 29,
-					 .flow_control = true};
-static const struct elm327_target honda = {.tx = 0x18da10f1, .id_bits = 29, .flow_control = true};
+static const struct diag_target brakes = {.tx = 0x130, .rx = 0x131, .id_bits = 11};
+static const struct diag_target meb = {.tx = 0x17fc007b,
+				       .rx = 0x17fe007b,
+				       .id_bits = 29,
+				       .flow_control = true};
+static const struct diag_target honda = {.tx = 0x18da10f1, .id_bits = 29, .flow_control = true};
 
 struct switch_case {
 	const char *name;
 	uint32_t has;
 	uint8_t protocol;
-	const struct elm327_target *from, *to;
+	const struct diag_target *from, *to;
 	int want;
 	const char *commands; /* separated by a blank */
 };
@@ -325,7 +323,7 @@ static void what_probing_changed_is_undone(void **state)
 	assert_int_equal(commands.count, 0);
 }
 
-static void expect_config(const struct elm327_target *target, uint8_t protocol, uint32_t rx,
+static void expect_config(const struct diag_target *target, uint8_t protocol, uint32_t rx,
 			  uint32_t mask, uint8_t digits, uint8_t address)
 {
 	config = elm327_target_config(target, protocol);
@@ -338,7 +336,7 @@ static void expect_config(const struct elm327_target *target, uint8_t protocol, 
 
 static void only_who_was_asked_may_answer(void **state)
 {
-	const struct elm327_target unnamed = {
+	const struct diag_target unnamed = {
 		.tx = 0x6f1, .rx = 0x607, .id_bits = 11, .extension = 0x07};
 
 	(void)state;

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "agent/protocol/diag.h"
 #include "agent/protocol/elm327_gate.h"
 #include "agent/protocol/obd2.h"
 
@@ -288,12 +289,12 @@ static void an_extension_below_eight_is_a_length_to_others(void **state)
 		const uint8_t e = (uint8_t)extension;
 		const bool length = extension >= 1 && extension <= 7;
 
-		assert_true(elm327_extended_allowed(e, request, 1));
-		assert_true(elm327_extended_allowed(e, request, 3));
-		assert_int_equal(elm327_extended_allowed(e, request, 4), !length); /* 04 clears */
-		assert_int_equal(elm327_extended_allowed(e, request, 5), !length);
-		assert_false(elm327_extended_allowed(e, (const uint8_t[]){0x14, 0xff}, 2));
-		assert_false(elm327_extended_allowed(e, (const uint8_t[7]){0x22}, 7));
+		assert_true(diag_extended_allowed(e, request, 1));
+		assert_true(diag_extended_allowed(e, request, 3));
+		assert_int_equal(diag_extended_allowed(e, request, 4), !length); /* 04 clears */
+		assert_int_equal(diag_extended_allowed(e, request, 5), !length);
+		assert_false(diag_extended_allowed(e, (const uint8_t[]){0x14, 0xff}, 2));
+		assert_false(diag_extended_allowed(e, (const uint8_t[7]){0x22}, 7));
 	}
 }
 
@@ -320,7 +321,7 @@ static void only_identifiers_of_diagnostic_requests_are_used(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
-		if (elm327_request_id_allowed(ids[i].id, ids[i].bits) != ids[i].allowed)
+		if (diag_id_allowed(ids[i].id, ids[i].bits) != ids[i].allowed)
 			fail_msg("%lx of %u bits", (unsigned long)ids[i].id, ids[i].bits);
 }
 

@@ -1,0 +1,51 @@
+#include "agent/protocol/diag.h"
+
+#include <string.h>
+
+#include "agent/protocol/isotp.h"
+#include "agent/protocol/obd2.h"
+
+uint32_t diag_target_answers(const struct diag_target *target)
+{
+	if (target->rx)
+		return target->rx;
+	if (target->functional || target->extension)
+		return 0;
+	if (target->id_bits == 11 && target->tx >= 0x7e0 && target->tx <= 0x7e7)
+		return target->tx + 8;
+	if (target->id_bits == 29 && (target->tx & UINT32_C(0xffff00ff)) == UINT32_C(0x18da00f1))
+		return UINT32_C(0x18daf100) | (target->tx >> 8 & 0xff);
+	return 0;
+}
+
+bool diag_target_is_everybody(const struct diag_target *target)
+{
+	return target->functional && !target->rx && !target->extension &&
+	       (target->tx == 0 || target->tx == DIAG_FUNCTIONAL_11 ||
+		target->tx == DIAG_FUNCTIONAL_29);
+}
+
+bool diag_id_allowed(uint32_t id, unsigned bits)
+{
+	const uint32_t format = id >> 16 & 0xff;
+
+	if (bits == 11)
+		return (id >= 0x600 && id <= 0x7ff) || (id >= 0x240 && id <= 0x25f);
+	if (bits != 29 || id > UINT32_C(0x1fffffff))
+		return false;
+	if (format == 0xda || format == 0xdb)
+		return (id & 0xf0) == 0xf0;
+	return id >> 16 == 0x17fc || id >> 16 == 0x1dd0;
+}
+
+bool diag_extended_allowed(uint8_t extension, const uint8_t *request, size_t len)
+{
+	uint8_t other[ISOTP_FRAME_MAX] = {(uint8_t)len};
+
+	if (!obd2_request_allowed(request, len) || len > ISOTP_FRAME_MAX - 2)
+		return false;
+	if (extension == 0 || extension > 7)
+		return true;
+	memcpy(other + 1, request, len);
+	return obd2_request_allowed(other, extension);
+}
