@@ -180,6 +180,33 @@ static void only_what_channels_hear_passes_the_filter(void **state)
 	isotp_channel_close(channel);
 }
 
+static void frames_go_to_the_channel_that_they_are_for(void **state)
+{
+	const struct isotp_pair pairs[] = {
+		{.tx = 0x6f1, .rx = 0x612, .addressed = true, .target = 0x12, .tester = 0xf1},
+		{.tx = 0x6f2, .rx = 0x612, .addressed = true, .target = 0x12, .tester = 0xf2},
+		{.tx = 0x7e0, .rx = 0x612, .extended = true},
+	};
+	struct desk *desk = *state;
+	struct isotp_channel *channels[3];
+	uint8_t got[8];
+
+	for (size_t i = 0; i < 3; i++)
+		channels[i] = open_channel(desk, &pairs[i]);
+	can_fake_send_data(wire, 0x612, "\xf1\x01z", 3);
+	can_fake_send_data(wire, 0x612, "\xf2\x01y", 3);
+	can_fake_send(wire, &(struct canbus_frame){
+				    .id = 0x612, .extended = true, .len = 2, .data = {1, 'x'}});
+	pass(desk, 1000);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(isotp_channel_receive(channels[i], got, sizeof(got)), 1);
+		assert_int_equal(got[0], 'z' - i);
+		assert_int_equal(isotp_channel_receive(channels[i], got, sizeof(got)), -EAGAIN);
+		isotp_channel_close(channels[i]);
+	}
+	assert_int_equal(isotp_own_counts(desk->own).bad, 0);
+}
+
 static void a_full_queue_delays_and_then_fails(void **state)
 {
 	struct desk *desk = *state;
@@ -309,6 +336,39 @@ static void every_channel_learns_once_that_the_interface_is_down(void **state)
 	isotp_channel_close(two);
 }
 
+static void what_was_on_its_way_ends_when_the_interface_goes_down(void **state)
+{
+	struct desk *desk = *state;
+	struct isotp_channel *channel = open_channel(desk, &engine);
+	uint8_t got[8];
+
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(isotp_channel_send(channel, text, 30), 0);
+		can_fake_send_data(wire, 0x7e8, "\x10\x10\1\2\3\4\5\6", 8);
+		pass(desk, 1000);
+		can_fake_down(wire);
+		pass(desk, 1000);
+		assert_int_equal(isotp_channel_receive(channel, got, sizeof(got)), -ENETDOWN);
+		can_fake_up(wire);
+		pass(desk, 2 * SECOND); /* nothing is late any more */
+		assert_int_equal(isotp_channel_receive(channel, got, sizeof(got)), -EAGAIN);
+		/* Up again without a word of ours: what is heard shows it. */
+		can_fake_send_data(wire, 0x7e8, "\x01x", 2);
+		pass(desk, 1000);
+		assert_int_equal(isotp_channel_receive(channel, got, sizeof(got)), 1);
+	}
+	can_fake_down(wire);
+	pass(desk, 1000);
+	assert_int_equal(isotp_channel_receive(channel, got, sizeof(got)), -ENETDOWN);
+	can_fake_up(wire);
+	can_fake_send_data(wire, 0x7e8, "\x01x", 2);
+	pass(desk, 1000);
+	can_fake_down(wire);
+	pass(desk, 1000);
+	assert_int_equal(isotp_channel_receive(channel, got, sizeof(got)), -ENETDOWN);
+	isotp_channel_close(channel);
+}
+
 static void what_cannot_be_written_is_told_at_once(void **state)
 {
 	struct desk *desk = *state;
@@ -382,6 +442,8 @@ int suite_agent_isotp_own(void)
 		cmocka_unit_test_setup_teardown(two_channels_cannot_hear_the_same, begin, end),
 		cmocka_unit_test_setup_teardown(only_what_channels_hear_passes_the_filter, begin,
 						end),
+		cmocka_unit_test_setup_teardown(frames_go_to_the_channel_that_they_are_for, begin,
+						end),
 		cmocka_unit_test_setup_teardown(a_full_queue_delays_and_then_fails, begin, end),
 		cmocka_unit_test_setup_teardown(messages_that_nobody_fetches_are_counted_and_told,
 						begin, end),
@@ -393,6 +455,8 @@ int suite_agent_isotp_own(void)
 						end),
 		cmocka_unit_test_setup_teardown(
 			every_channel_learns_once_that_the_interface_is_down, begin, end),
+		cmocka_unit_test_setup_teardown(
+			what_was_on_its_way_ends_when_the_interface_goes_down, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_written_is_told_at_once, begin, end),
 		cmocka_unit_test_setup_teardown(many_channels_open_the_filter, begin, end),
 		cmocka_unit_test_setup_teardown(the_kernel_comes_first_where_it_can, begin, end),
