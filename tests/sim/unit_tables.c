@@ -195,7 +195,7 @@ static const struct unit_record leaf_vehicle[] = {
 	{0x22, 0x1203, 2, false, 0, {{0, 2, UNIT_CONSTANT, 0, 41}}},
 	{0x22, 0x1205, 2, false, 0, {{0, 2, UNIT_CONSTANT, 0, 732}}},
 	{0x22, 0x114E, 1, false, 0, {{0, 1, UNIT_AC_ACTIVE, 2, 0}, {0, 1, UNIT_DC_ACTIVE, 3, 0}}},
-	{0x22, 0x1234, 1, false, 0, {{0, 1, UNIT_AC_ACTIVE, 2, 0}, {0, 1, UNIT_DC_ACTIVE, 1, 0}}},
+	{0x22, 0x1234, 1, false, 0, {{0, 1, UNIT_PLUGGED, 2, 0}}},
 	{0x22, 0x1236, 2, false, 0, {{0, 2, UNIT_CHARGER_W, 0.01, 0}}},
 	{0x22, 0x1103, 1, false, 0, {{0, 1, UNIT_AUX_V, 12.5, 0}}},
 	{0x22, 0x1156, 1, false, 0, {{0, 1, UNIT_DRIVING, 3, 1}}}, /* P or D */
