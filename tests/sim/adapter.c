@@ -1,7 +1,6 @@
 #include "tests/sim/adapter.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +9,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "tests/sim/line_speed.h"
+#include "tests/sim/pty.h"
 
 #define OUT_MAX 16384
 
@@ -135,39 +134,12 @@ static int watch_line(struct adapter *adapter, int fd)
 	return 0;
 }
 
-/* Opens the pair, raw, and points the stable name at it. */
 static int make_pty(struct adapter *adapter)
 {
-	struct termios raw;
-	char slave[64];
-	char fresh[sizeof(adapter->link) + 8];
 	int master;
-	int rc;
+	int rc = pty_open(adapter->link, &master, &adapter->keeper);
 
-	master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (master < 0)
-		return -errno;
-	if (grantpt(master) != 0 || unlockpt(master) != 0 ||
-	    ptsname_r(master, slave, sizeof(slave)) != 0)
-		goto fail;
-	adapter->keeper = open(slave, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (adapter->keeper < 0 || tcgetattr(adapter->keeper, &raw) != 0)
-		goto fail;
-	cfmakeraw(&raw);
-	if (tcsetattr(adapter->keeper, TCSANOW, &raw) != 0)
-		goto fail;
-	snprintf(fresh, sizeof(fresh), "%s.new", adapter->link);
-	unlink(fresh);
-	if (symlink(slave, fresh) != 0 || rename(fresh, adapter->link) != 0)
-		goto fail;
-	return watch_line(adapter, master);
-fail:
-	rc = -errno;
-	close(master);
-	if (adapter->keeper >= 0)
-		close(adapter->keeper);
-	adapter->keeper = -1;
-	return rc;
+	return rc < 0 ? rc : watch_line(adapter, master);
 }
 
 int adapter_open_pty(struct adapter *adapter, const char *link)

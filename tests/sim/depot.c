@@ -6,12 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/sim/adapter.h"
+#include "tests/sim/sim_control.h"
 
 /* Where a vehicle of the depot stands: its adapter, and the way back from there. */
 struct berth {
@@ -24,9 +23,7 @@ struct depot {
 	struct berth *berths;
 	unsigned count;
 	int journal;
-	int control;
-	char control_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct loop_fd control_watch;
+	struct sim_control control;
 };
 
 /* One write(2) a line, so that a reader of the journal never sees half an answer. */
@@ -211,44 +208,9 @@ void depot_command(struct depot *depot, char *command, char *reply, size_t reply
 		snprintf(reply, reply_size, "ok: %.32s %.32s", name, what);
 }
 
-static void on_control(struct loop_fd *watch, unsigned events)
+static void on_control(void *arg, char *command, char *reply, size_t reply_size)
 {
-	struct depot *depot = watch->arg;
-	struct sockaddr_un from = {0};
-	socklen_t from_len = sizeof(from);
-	char command[128];
-	char reply[DEPOT_REPLY_MAX];
-	ssize_t n;
-
-	(void)events;
-	n = recvfrom(depot->control, command, sizeof(command) - 1, MSG_DONTWAIT,
-		     (struct sockaddr *)&from, &from_len);
-	if (n < 0)
-		return;
-	command[n] = '\0';
-	depot_command(depot, command, reply, sizeof(reply));
-	sendto(depot->control, reply, strlen(reply), MSG_DONTWAIT, (struct sockaddr *)&from,
-	       from_len);
-}
-
-static int open_control(struct depot *depot, const char *path)
-{
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int rc;
-
-	if (strlen(path) >= sizeof(at.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(at.sun_path, path, strlen(path) + 1);
-	memcpy(depot->control_path, path, strlen(path) + 1);
-	unlink(path);
-	depot->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (depot->control < 0 || bind(depot->control, (struct sockaddr *)&at, sizeof(at)) != 0)
-		return -errno;
-	rc = chmod(path, 0600) == 0 ? 0 : -errno;
-	if (rc < 0)
-		return rc;
-	return loop_fd_add(depot->loop, &depot->control_watch, depot->control, LOOP_READ,
-			   on_control, depot);
+	depot_command(arg, command, reply, reply_size);
 }
 
 int depot_create(struct loop *loop, const struct depot_options *options, struct depot **ret_depot)
@@ -260,7 +222,7 @@ int depot_create(struct loop *loop, const struct depot_options *options, struct 
 		return -ENOMEM;
 	depot->loop = loop;
 	depot->journal = -1;
-	depot->control = -1;
+	depot->control.fd = -1;
 	depot->berths = calloc(options->vehicles, sizeof(*depot->berths));
 	if (!depot->berths) {
 		rc = -ENOMEM;
@@ -277,7 +239,7 @@ int depot_create(struct loop *loop, const struct depot_options *options, struct 
 	for (unsigned number = 1; number <= options->vehicles && rc == 0; number++)
 		rc = open_berth(depot, options, number);
 	if (rc == 0 && options->control)
-		rc = open_control(depot, options->control);
+		rc = sim_control_open(&depot->control, loop, options->control, on_control, depot);
 	if (rc < 0)
 		goto fail;
 	*ret_depot = depot;
@@ -294,11 +256,7 @@ void depot_destroy(struct depot *depot)
 	for (unsigned i = 0; i < depot->count; i++)
 		adapter_close(&depot->berths[i].adapter);
 	free(depot->berths);
-	loop_fd_remove(&depot->control_watch);
-	if (depot->control >= 0) {
-		close(depot->control);
-		unlink(depot->control_path);
-	}
+	sim_control_close(&depot->control);
 	if (depot->journal >= 0)
 		close(depot->journal);
 	free(depot);
@@ -335,38 +293,4 @@ void depot_print(const struct depot *depot, bool json, bool agent_conf)
 			       kind, profile, adapter->address);
 	}
 	fflush(stdout);
-}
-
-int depot_send(const char *control, const char *vehicle, const char *what)
-{
-	struct sockaddr_un from = {.sun_family = AF_UNIX};
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = 5};
-	char text[DEPOT_REPLY_MAX];
-	ssize_t n = -1;
-	int fd;
-
-	if (strlen(control) >= sizeof(to.sun_path)) {
-		fprintf(stderr, "freshet-sim: %s: too long for a socket's name\n", control);
-		return 2;
-	}
-	memcpy(to.sun_path, control, strlen(control) + 1);
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	/* An autobound address, so that the depot can answer. */
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof(from.sun_family)) == 0 &&
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0) {
-		snprintf(text, sizeof(text), "%s %s", vehicle, what);
-		if (sendto(fd, text, strlen(text), 0, (struct sockaddr *)&to, sizeof(to)) >= 0)
-			n = recv(fd, text, sizeof(text) - 1, 0);
-	}
-	if (n < 0)
-		fprintf(stderr, "freshet-sim: %s: %s (is a depot running with --control?)\n",
-			control, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
-		return 1;
-	text[n] = '\0';
-	puts(text);
-	return strncmp(text, "error", 5) != 0 ? 0 : 1;
 }

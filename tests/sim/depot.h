@@ -36,13 +36,8 @@ void depot_destroy(struct depot *depot);
  * agent's configuration with `agent_conf`. */
 void depot_print(const struct depot *depot, bool json, bool agent_conf);
 
-#define DEPOT_REPLY_MAX 4096
-
 /* Carries out "VEHICLE|all unplug|plug|FAULT|ACTIVITY|freeze|thaw" or "VEHICLE truth"; the answer goes
  * to `reply`. */
 void depot_command(struct depot *depot, char *command, char *reply, size_t reply_size);
-
-/* Sends a command to a running depot's socket and prints its answer. Exit code. */
-int depot_send(const char *control, const char *vehicle, const char *what);
 
 #endif

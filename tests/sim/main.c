@@ -11,12 +11,15 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "tests/sim/depot.h"
+#include "tests/sim/gps_line.h"
+#include "tests/sim/sim_control.h"
 
 enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static const char usage[] =
 	"usage: freshet-sim depot   --vehicles N --dir DIR [OPTIONS] [--json|--agent-conf]\n"
 	"       freshet-sim elm327  --dir DIR | --tcp  [--vehicle NAME] [OPTIONS]\n"
+	"       freshet-sim gps     --dir DIR | --tcp  [OPTIONS]\n"
 	"       freshet-sim tell    --control SOCKET VEHICLE|all WHAT\n"
 	"       freshet-sim fault   --control SOCKET VEHICLE|all WHAT\n"
 	"\n"
@@ -43,6 +46,12 @@ static const char usage[] =
 	"                 apart by it).\n"
 	"         --tcp   TCP ports instead of ptys.\n"
 	"\n"
+	"gps      an NMEA receiver on a pty named DIR/gps, or on a TCP port; it drives in a circle.\n"
+	"         --control, --freeze (it stands), --tcp as above; --interval-ms N  between two fixes\n"
+	"                 (default 1000).\n"
+	"         fault --control SOCKET gps WHAT: no-fix, cold-start, garbage, rollover, cut, silence,\n"
+	"                 repeat, jump, unplug, plug, or none. tell: freeze, thaw, truth.\n"
+	"\n"
 	"tell     WHAT is an activity (see above), freeze, thaw, or truth: what is true of the vehicle\n"
 	"         now, as JSON, in the canonical model's fields.\n"
 	"fault    WHAT is unplug, plug, silence, asleep, mute, garbage, can-error, lv-reset, slow,\n"
@@ -61,6 +70,7 @@ enum option_code {
 	OPT_ACTIVITY,
 	OPT_FREEZE,
 	OPT_TCP,
+	OPT_INTERVAL,
 	OPT_JSON,
 	OPT_AGENT_CONF,
 	OPT_HELP
@@ -79,6 +89,7 @@ static const struct option long_options[] = {
 	{"activity", required_argument, NULL, OPT_ACTIVITY},
 	{"freeze", no_argument, NULL, OPT_FREEZE},
 	{"tcp", no_argument, NULL, OPT_TCP},
+	{"interval-ms", required_argument, NULL, OPT_INTERVAL},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"agent-conf", no_argument, NULL, OPT_AGENT_CONF},
 	{"help", no_argument, NULL, OPT_HELP},
@@ -90,6 +101,7 @@ struct arguments {
 	unsigned kinds; /* listed with --vehicle */
 	bool counted;   /* --vehicles was given */
 	bool baud_given;
+	int64_t interval_us; /* of a GPS */
 	bool json;
 	bool agent_conf;
 	bool help;
@@ -213,6 +225,11 @@ static bool take_option(struct arguments *args, int code)
 	case OPT_TCP:
 		args->depot.tcp = true;
 		return true;
+	case OPT_INTERVAL:
+		if (!parse_count(optarg, 50, 60000, &number))
+			return false;
+		args->interval_us = number * 1000;
+		return true;
 	case OPT_JSON:
 		args->json = true;
 		return true;
@@ -239,12 +256,15 @@ static int fail(const char *what, int rc)
 	return EXIT_FAILED;
 }
 
-static int run_depot(const struct arguments *args)
-{
+/* What a simulator stands on. */
+struct stage {
 	struct clock_system clock;
-	struct depot *depot = NULL;
-	struct loop *loop = NULL;
-	int code = EXIT_FAILED;
+	struct loop *loop;
+};
+
+/* Exit code; says what is wrong. The loop is the caller's to destroy in any case. */
+static int set_stage(const struct arguments *args, struct stage *stage)
+{
 	int rc;
 
 	if (!args->depot.tcp && !args->depot.dir) {
@@ -253,24 +273,69 @@ static int run_depot(const struct arguments *args)
 	}
 	if (args->depot.dir && mkdir(args->depot.dir, 0755) != 0 && errno != EEXIST)
 		return fail(args->depot.dir, -errno);
-	rc = clock_system_init(&clock, CLOCK_TRUST_KERNEL);
+	rc = clock_system_init(&stage->clock, CLOCK_TRUST_KERNEL);
 	if (rc < 0)
 		return fail("boot id", rc);
-	rc = loop_create(&clock.clock, &loop);
-	if (rc < 0)
-		return fail("event loop", rc);
-	if ((rc = loop_signal(loop, SIGTERM, on_stop, loop)) < 0 ||
-	    (rc = loop_signal(loop, SIGINT, on_stop, loop)) < 0 ||
-	    (rc = depot_create(loop, &args->depot, &depot)) < 0) {
+	rc = loop_create(&stage->clock.clock, &stage->loop);
+	if (rc == 0)
+		rc = loop_signal(stage->loop, SIGTERM, on_stop, stage->loop);
+	if (rc == 0)
+		rc = loop_signal(stage->loop, SIGINT, on_stop, stage->loop);
+	return rc < 0 ? fail("event loop", rc) : EXIT_DONE;
+}
+
+static int run_depot(const struct arguments *args)
+{
+	struct stage stage = {.loop = NULL};
+	struct depot *depot = NULL;
+	int code = set_stage(args, &stage);
+	int rc;
+
+	if (code != EXIT_DONE)
+		goto out;
+	rc = depot_create(stage.loop, &args->depot, &depot);
+	if (rc < 0) {
 		code = fail("depot", rc);
 		goto out;
 	}
 	depot_print(depot, args->json, args->agent_conf);
-	rc = loop_run(loop);
-	code = rc < 0 ? fail("event loop", rc) : EXIT_DONE;
+	rc = loop_run(stage.loop);
+	if (rc < 0)
+		code = fail("event loop", rc);
 out:
 	depot_destroy(depot);
-	loop_destroy(loop);
+	loop_destroy(stage.loop);
+	return code;
+}
+
+static int run_gps(const struct arguments *args)
+{
+	const struct gps_line_options options = {.dir = args->depot.dir,
+						 .control = args->depot.control,
+						 .interval_us = args->interval_us,
+						 .frozen = args->depot.frozen,
+						 .tcp = args->depot.tcp};
+	struct stage stage = {.loop = NULL};
+	struct gps_line *line = NULL;
+	int code = set_stage(args, &stage);
+	int rc;
+
+	if (code != EXIT_DONE)
+		goto out;
+	rc = gps_line_create(stage.loop, &stage.clock.clock, &options, &line);
+	if (rc < 0) {
+		code = fail("gps", rc);
+		goto out;
+	}
+	printf(args->json ? "{\"gps\":\"gps\",\"device\":\"%s\"}\n" : "gps %s\n",
+	       gps_line_address(line));
+	fflush(stdout);
+	rc = loop_run(stage.loop);
+	if (rc < 0)
+		code = fail("event loop", rc);
+out:
+	gps_line_destroy(line);
+	loop_destroy(stage.loop);
 	return code;
 }
 
@@ -280,12 +345,13 @@ static int run_tell(const struct arguments *args, int argc, char **argv)
 		fprintf(stderr, "freshet-sim: expected --control SOCKET VEHICLE|all WHAT\n");
 		return EXIT_USAGE;
 	}
-	return depot_send(args->depot.control, argv[0], argv[1]);
+	return sim_control_send(args->depot.control, argv[0], argv[1]);
 }
 
 int main(int argc, char **argv)
 {
-	struct arguments args = {.depot = {.vehicles = 1, .delay_us = 8000}};
+	struct arguments args = {.depot = {.vehicles = 1, .delay_us = 8000},
+				 .interval_us = 1000000};
 	const char *command = argc > 1 ? argv[1] : "";
 	int code;
 
@@ -310,6 +376,8 @@ int main(int argc, char **argv)
 		args.depot.vehicles = args.kinds;
 	if (strcmp(command, "depot") == 0 && optind == argc)
 		return run_depot(&args);
+	if (strcmp(command, "gps") == 0 && optind == argc)
+		return run_gps(&args);
 	if (strcmp(command, "elm327") == 0 && optind == argc) {
 		args.depot.vehicles = args.kinds > 0 ? args.kinds : 1;
 		return run_depot(&args);
