@@ -33,6 +33,15 @@ static void join(struct gps_time_line *line, int64_t offset_us, int64_t mono_us)
 		line->count++;
 }
 
+/* Nothing is sure yet: who is outvoted goes. */
+static void outvote(struct gps_time *time, int64_t offset_us, int64_t mono_us)
+{
+	if (time->held.count > 1)
+		time->held.count--;
+	else
+		time->held = (struct gps_time_line){offset_us, mono_us, 1};
+}
+
 /* False where the fix disagrees with what is held. */
 static bool weigh(struct gps_time *time, int64_t offset_us, int64_t mono_us)
 {
@@ -41,13 +50,16 @@ static bool weigh(struct gps_time *time, int64_t offset_us, int64_t mono_us)
 		time->other.count = 0;
 		return true;
 	}
-	if (time->held.count >= ENOUGH)
-		time->refused++;
+	time->refused += time->held.count > 0;
+	if (time->held.count < ENOUGH) {
+		outvote(time, offset_us, mono_us);
+		return false;
+	}
 	if (agrees(&time->other, offset_us))
 		join(&time->other, offset_us, mono_us);
 	else
 		time->other = (struct gps_time_line){offset_us, mono_us, 1};
-	if (time->other.count < (time->held.count >= ENOUGH ? ENOUGH_TO_CORRECT : 1))
+	if (time->other.count < ENOUGH_TO_CORRECT)
 		return false;
 	time->held = time->other;
 	time->other.count = 0;

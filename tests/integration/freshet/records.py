@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 import zstandard
 
 ODOMETER_ANSWER = "41A6"
+QUALITIES = ("none", "core", "gps", "synced")  # enum clock_quality
 EPOCH_SHIFT = 40  # a spool's batch id is epoch.seq * 2^40 + number
 
 
@@ -42,6 +43,8 @@ class CoreHistory:
             "SELECT g.name, e.name, p.first, p.last, p.possible FROM gap p"
             " JOIN gateway g ON g.id = p.gateway_id JOIN epoch e ON e.id = p.epoch_id"
             " WHERE p.recovered_at IS NULL").fetchall()
+        self.anchors = [(QUALITIES[quality], offset_ms) for quality, offset_ms in
+                        db.execute("SELECT held_quality, held_offset_ms FROM boot")]
         self.outcomes = dict(db.execute("SELECT outcome, sum(count) FROM outcome GROUP BY outcome"))
         db.close()
 
