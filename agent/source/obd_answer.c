@@ -106,10 +106,36 @@ static bool narrow(struct obd *obd, size_t item)
 
 /* ---- the reply ---- */
 
-/* A list of all units' that lacks what one has said is none. */
-static bool is_list(const struct obd *obd, size_t item)
+static enum rhythm_outcome lacks_unit(struct obd *obd, size_t item)
 {
-	return obd_command(obd, item)->kind != PROFILE_KIND_SIGNALS;
+	obd_note_answer(obd);
+	obd->report.rejected++;
+	obd_note_refusal(obd, item, "a unit that has answered before is missing");
+	return RHYTHM_GARBLED;
+}
+
+/* Notes who answered a list. False where somebody is missing who has answered it before: what that unit
+ * said is not known to be over, and a list without it is not the vehicle's. */
+static bool is_from_all(struct obd_item *item, const struct obd_reply *reply)
+{
+	size_t again = 0;
+
+	for (size_t i = 0; i < reply->count; i++) {
+		const uint32_t unit = reply->answers[i].ecu;
+		size_t at = 0;
+
+		while (at < item->heard_count && item->heard[at] != unit)
+			at++;
+		if (at == item->heard_count && at < OBD_UNITS_MAX)
+			item->heard[item->heard_count++] = unit;
+	}
+	for (size_t at = 0; at < item->heard_count; at++)
+		for (size_t i = 0; i < reply->count; i++)
+			if (reply->answers[i].ecu == item->heard[at]) {
+				again++;
+				break;
+			}
+	return again == item->heard_count;
 }
 
 static enum rhythm_outcome judge(struct obd *obd, size_t item, const struct obd_reply *reply)
@@ -117,8 +143,10 @@ static enum rhythm_outcome judge(struct obd *obd, size_t item, const struct obd_
 	switch (reply->kind) {
 	case OBD_REPLY_DATA:
 	case OBD_REPLY_PARTIAL:
-		if (is_list(obd, item) && obd_is_damaged(reply))
+		if (obd_is_list(obd, item) && obd_is_damaged(reply))
 			break;
+		if (obd_is_list(obd, item) && !is_from_all(&obd->items[item], reply))
+			return lacks_unit(obd, item);
 		if (reply->count && obd_take_answers(obd, item, reply->answers, reply->count))
 			return RHYTHM_ANSWERED;
 		break;
@@ -147,11 +175,12 @@ void obd_on_item_reply(struct obd *obd, const struct obd_reply *reply)
 		obd_several_reply(obd, reply);
 		return;
 	}
-	if (reply->kind == OBD_REPLY_OVERRUN && narrow(obd, item)) {
+	if (reply->kind == OBD_REPLY_OVERRUN && !obd_is_list(obd, item) && narrow(obd, item)) {
 		obd_ask_item(obd, item);
 		return;
 	}
-	if (is_list(obd, item) && obd_is_damaged(reply) && obd->bus->repeats < OBD_DAMAGED_MAX) {
+	if (obd_is_list(obd, item) && obd_is_damaged(reply) &&
+	    obd->bus->repeats < OBD_DAMAGED_MAX) {
 		obd->bus->repeats++;
 		obd_ask_again(obd);
 		return;

@@ -16,6 +16,7 @@ static const struct diag_target everybody = {.tx = 0x7df, .id_bits = 11, .functi
 static void give_up(struct obd *obd, unsigned frames)
 {
 	obd->garbage = 0;
+	obd_tell_silence(obd);
 	rhythm_looked(obd->rhythm, false, frames, obd_now_us(obd));
 	obd_next(obd);
 }
@@ -106,6 +107,7 @@ static void found(struct obd *obd, const struct obd_reply *reply)
 		return;
 	}
 	obd->found = true;
+	obd->answered = true;
 	obd->unusable = 0;
 	identify(obd);
 }
@@ -266,6 +268,7 @@ void obd_end_discovery(struct obd *obd)
 	obd_plan_fit(obd);
 	for (size_t i = 0; i < obd->item_count; i++) {
 		obd->items[i].tried = false;
+		obd->items[i].heard_count = 0;
 		asked += !obd->items[i].barred;
 	}
 	obd->report.ecus = (unsigned)obd->unit_count + (obd->unit_count == 0);

@@ -64,6 +64,8 @@ struct obd_item {
 	bool single;    /* one parameter of service 01 that everybody is asked for */
 	bool tried;     /* since the connect */
 	bool barred;
+	uint32_t heard[OBD_UNITS_MAX]; /* who has answered it since the connect; of lists */
+	size_t heard_count;
 };
 
 enum obd_several {
@@ -98,6 +100,7 @@ struct obd {
 	bool by_detect;    /* it answers the profile's question, not 0100 */
 	bool by_everybody; /* it has answered 0100 since the adapter was opened */
 	bool detected;     /* or the profile's question */
+	bool answered;     /* or anything else */
 	bool found;        /* somebody answered since the set-up */
 	bool connected;    /* discovery is done; it is not asleep */
 	bool asleep;       /* nobody answered the last look */
@@ -140,6 +143,12 @@ static inline int64_t obd_now_us(const struct obd *obd)
 static inline const struct profile_command *obd_command(const struct obd *obd, size_t item)
 {
 	return profile_command(obd->profile, obd->items[item].command);
+}
+
+/* Trouble codes, calibration ids: of all units together. */
+static inline bool obd_is_list(const struct obd *obd, size_t item)
+{
+	return obd_command(obd, item)->kind != PROFILE_KIND_SIGNALS;
 }
 
 /* ---- obd_talk.c ---- */
@@ -273,6 +282,8 @@ void obd_set_ok(struct obd *obd);
 void obd_tell_rest(struct obd *obd);
 /* A request had no usable answer, though the adapter works: says so where that goes on. */
 void obd_check_silence(struct obd *obd);
+/* Says so at once, where nothing else is said already. */
+void obd_tell_silence(struct obd *obd);
 /* A unit answers, whatever it says: not a silent source's fault. */
 void obd_note_answer(struct obd *obd);
 /* Empties obd->update for something that was observed just now. */

@@ -14,11 +14,13 @@ void obd_fall_asleep(struct obd *obd, unsigned frames)
 	obd->asleep = true;
 	obd->connected = false;
 	obd->found = false;
+	obd->vin_late = false;
 	obd->garbage = 0;
 	obd->failing_us = MODEL_NO_TIME;
-	/* Nobody answers on a bus that works: that is a measurement too. */
+	/* Nobody answers on a bus that works: that is a measurement too. But who was never heard may be on
+	 * another bus, or be asked the wrong question. */
 	update = obd_begin_update(obd);
-	if (obd_reading_silent(obd->reading, update->mono_us, update) > 0)
+	if (obd_reading_silent(obd->reading, update->mono_us, update) > 0 && obd->answered)
 		obd_emit(obd, false);
 	obd_next(obd);
 }
@@ -57,7 +59,9 @@ static void measure(struct obd *obd)
 void obd_ask_item(struct obd *obd, size_t item)
 {
 	const struct profile_command *command = obd_command(obd, item);
-	const struct diag_target *target = &obd->ecus[obd->items[item].ecu].now;
+	const struct obd_ecu *ecu = &obd->ecus[obd->items[item].ecu];
+	/* A list is everybody's, also where of values only the first is listened to. */
+	const struct diag_target *target = obd_is_list(obd, item) ? &ecu->target : &ecu->now;
 	const int64_t timeout = obd->source.config->timeout_us;
 	uint8_t joined[PROFILE_REQUEST_MAX];
 	const size_t len = obd_several_join(obd, item, joined);

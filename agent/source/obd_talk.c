@@ -43,6 +43,7 @@ void obd_forget_way(struct obd *obd)
 	obd->by_everybody = false;
 	obd->by_detect = false;
 	obd->detected = false;
+	obd->answered = false;
 	obd->report.vin[0] = '\0';
 }
 

@@ -47,10 +47,26 @@ void obd_set_ok(struct obd *obd)
 		obd_set_state(obd, SOURCE_OK, "", "");
 }
 
+/* It runs, and no request has reached it. */
+static bool is_missed(const struct obd *obd)
+{
+	struct rhythm_stats stats;
+
+	rhythm_stats(obd->rhythm, obd_now_us(obd), &stats);
+	return !obd->answered && stats.is_bright;
+}
+
 void obd_tell_rest(struct obd *obd)
 {
 	switch (rhythm_rest(obd->rhythm)) {
 	case RHYTHM_REST_SILENT:
+		if (obd->asleep && obd->report.state != SOURCE_ERROR && is_missed(obd)) {
+			obd_set_state(
+				obd, SOURCE_SILENT, "source_silent",
+				"The vehicle's voltage says that it runs, but nobody answers: "
+				"is it the right profile?");
+			break;
+		}
 		/* Before the first look nobody knows; a bus that fails is no vehicle that sleeps. */
 		if (obd->asleep && obd->report.state != SOURCE_ERROR)
 			obd_set_state(obd, SOURCE_OK, "vehicle_asleep",
@@ -69,6 +85,13 @@ void obd_tell_rest(struct obd *obd)
 	}
 }
 
+void obd_tell_silence(struct obd *obd)
+{
+	if (obd->report.state == SOURCE_OK || obd->report.reason == obd_starting)
+		obd_set_state(obd, SOURCE_SILENT, "source_silent",
+			      "The adapter replies, but the vehicle gives no usable answer.");
+}
+
 /* The adapter works but no usable answer comes: say so after a while. */
 void obd_check_silence(struct obd *obd)
 {
@@ -76,10 +99,8 @@ void obd_check_silence(struct obd *obd)
 
 	if (obd->failing_us == MODEL_NO_TIME)
 		obd->failing_us = now;
-	if ((obd->report.state == SOURCE_OK || obd->report.reason == obd_starting) &&
-	    now - obd->failing_us > SILENT_US)
-		obd_set_state(obd, SOURCE_SILENT, "source_silent",
-			      "The adapter replies, but the vehicle gives no usable answer.");
+	if (now - obd->failing_us > SILENT_US)
+		obd_tell_silence(obd);
 }
 
 /* ---- what was observed ---- */

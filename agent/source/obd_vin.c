@@ -57,12 +57,11 @@ static void ask(struct obd *obd)
 
 void obd_start_vin(struct obd *obd)
 {
-	/* As long as the adapter stays where it is, an answer that is lost changes nothing. */
-	if (obd->fresh)
-		obd->report.vin[0] = '\0';
+	/* Who was lost for a moment may be another vehicle by now: adapters fed by USB are carried from
+	 * one to the next. */
+	obd->report.vin[0] = '\0';
 	obd->report.vin_given[0] = '\0';
-	if (!obd->report.vin[0])
-		obd->report.vin_judgement = "";
+	obd->report.vin_judgement = "";
 	obd->vin_step = 0;
 	ask(obd);
 }

@@ -491,8 +491,6 @@ void rhythm_connected(struct rhythm *rhythm, int64_t now_us)
 	rhythm_rest_wake(rhythm, false, now_us);
 	rhythm->doubt = true;
 	rhythm->silent_run = 0;
-	rhythm->garbled_run = 0;
-	rhythm->pause_us = RHYTHM_NEVER;
 	memset(rhythm->ecus, 0, sizeof(rhythm->ecus));
 	for (size_t i = 0; i < rhythm->count; i++) {
 		struct rhythm_entry *entry = &rhythm->entries[i];
@@ -518,4 +516,5 @@ void rhythm_stats(const struct rhythm *rhythm, int64_t now_us, struct rhythm_sta
 	ret_stats->bus_load_pct = 100 * bits / (RHYTHM_MINUTE_SLOTS * (double)rate);
 	ret_stats->has_voltage = rhythm->volts_known;
 	ret_stats->is_24v = rhythm->is_24v;
+	ret_stats->is_bright = rhythm_rest_is_bright(rhythm, now_us);
 }

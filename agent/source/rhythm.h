@@ -147,6 +147,7 @@ struct rhythm_stats {
 	int64_t held_back;   /* times that the bus load made a request wait */
 	bool has_voltage;    /* the plug's voltage is measured */
 	bool is_24v;
+	bool is_bright; /* voltage or ignition line say that it runs, or is charged */
 };
 void rhythm_stats(const struct rhythm *rhythm, int64_t now_us, struct rhythm_stats *ret_stats);
 

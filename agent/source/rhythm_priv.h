@@ -106,5 +106,7 @@ int64_t rhythm_rest_begins(const struct rhythm *rhythm);
 void rhythm_rest_wake(struct rhythm *rhythm, bool woke, int64_t now_us);
 /* Looks paid in the last 24 h. */
 size_t rhythm_rest_paid(const struct rhythm *rhythm, int64_t now_us);
+/* Does the plug say that the vehicle runs, or is charged? */
+bool rhythm_rest_is_bright(const struct rhythm *rhythm, int64_t now_us);
 
 #endif

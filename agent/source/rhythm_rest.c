@@ -46,7 +46,7 @@ static bool volts_fresh(const struct rhythm *rhythm, int64_t now_us)
 	       now_us - rhythm->volts_us <= 3 * rhythm->config.voltage_us + 10 * RHYTHM_SECOND;
 }
 
-static bool is_bright(const struct rhythm *rhythm, int64_t now_us)
+bool rhythm_rest_is_bright(const struct rhythm *rhythm, int64_t now_us)
 {
 	if (rhythm->line_known && rhythm->line_on)
 		return true;
@@ -222,7 +222,7 @@ int64_t rhythm_rest_look_due(const struct rhythm *rhythm, int64_t now_us)
 	due = affordable(rhythm, blind_budget(rhythm));
 	if (due != INT64_MAX)
 		due = at_least(due, base + blind_wait(rhythm, now_us));
-	if (is_bright(rhythm, now_us)) {
+	if (rhythm_rest_is_bright(rhythm, now_us)) {
 		const int64_t bright = sign_due(rhythm, base, rhythm->bright_wait_us);
 
 		return bright < due ? bright : due;
@@ -236,7 +236,7 @@ static void begin_rest(struct rhythm *rhythm, enum rhythm_rest why, int64_t now_
 		rhythm->rest_us = now_us;
 		rhythm->sign = false;
 		rhythm->kept_count = 0;
-		rhythm->armed = rhythm->volts_known && !is_bright(rhythm, now_us);
+		rhythm->armed = rhythm->volts_known && !rhythm_rest_is_bright(rhythm, now_us);
 	}
 	rhythm->rest = why;
 }
@@ -261,7 +261,7 @@ void rhythm_looked(struct rhythm *rhythm, bool answered, unsigned frames, int64_
 {
 	const bool resting = rhythm->rest != RHYTHM_AWAKE;
 	const bool woke = rhythm->sign;
-	const bool by_sign = woke || is_bright(rhythm, now_us);
+	const bool by_sign = woke || rhythm_rest_is_bright(rhythm, now_us);
 
 	rhythm->stats.requests++;
 	rhythm->stats.looks += resting;
@@ -338,7 +338,7 @@ void rhythm_rest_step(struct rhythm *rhythm, enum obd_activity activity, int64_t
 	}
 	/* Who says nothing of its ignition is told by its alternator. */
 	runs = activity >= OBD_ACTIVITY_CHARGING ||
-	       (activity == OBD_ACTIVITY_UNKNOWN && is_bright(rhythm, now_us));
+	       (activity == OBD_ACTIVITY_UNKNOWN && rhythm_rest_is_bright(rhythm, now_us));
 	if (runs) {
 		rhythm->off_us = RHYTHM_NEVER;
 		rhythm->peek = false;

@@ -578,7 +578,7 @@ static void a_vin_that_came_damaged_is_asked_for_again(void **state)
 	bench_end();
 }
 
-static void a_vin_outlives_a_reset_of_the_adapter_but_not_its_unplugging(void **state)
+static void a_vin_is_told_after_a_reset_or_unplugging_only_if_given_again(void **state)
 {
 	(void)state;
 	bench_pass(3 * SECOND);
@@ -589,7 +589,11 @@ static void a_vin_outlives_a_reset_of_the_adapter_but_not_its_unplugging(void **
 	bench_reply("010D", "7E803410D32");
 	bench_pass(5 * SECOND);
 	assert_true(bench_count("ATZ") >= 2);
+	assert_string_equal(bench_report().vin, "");
+	bench_reply("0902", "7E81014490201314434\r7E82147503030525835\r7E82242313233343536");
+	bench_pass(70 * SECOND);
 	assert_string_equal(bench_report().vin, "1D4GP00RX5B123456");
+	bench_reply("0902", "NO DATA");
 	stream_fake_vanish(bench.device);
 	bench_pass(2 * SECOND);
 	stream_fake_return(bench.device);
@@ -717,7 +721,7 @@ int suite_agent_obd_profile(void)
 		cmocka_unit_test(a_vin_with_a_wrong_check_digit_is_shown_and_not_believed),
 		cmocka_unit_test(a_vin_is_asked_for_in_the_profiles_way_too),
 		cmocka_unit_test(a_vin_that_came_damaged_is_asked_for_again),
-		GENERIC(a_vin_outlives_a_reset_of_the_adapter_but_not_its_unplugging),
+		GENERIC(a_vin_is_told_after_a_reset_or_unplugging_only_if_given_again),
 		cmocka_unit_test(what_may_not_be_sent_is_not_sent_whatever_a_profile_says),
 		cmocka_unit_test(the_question_of_a_profile_goes_through_the_gate_too),
 		cmocka_unit_test(the_link_itself_refuses_what_may_not_be_sent),
