@@ -1,9 +1,11 @@
 #include "agent/config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/source/bus_table.h"
 #include "base/ids.h"
 
 #define KIB INT64_C(1024)
@@ -21,6 +23,8 @@ static const struct conf_key agent_keys[] = {
 	{"socket", CONF_PATH, "/run/freshet/agent.sock", 0, 0, NULL, "the path of a unix socket"},
 	{"profile_dir", CONF_PATH, "", 0, 0, NULL,
 	 "the folder of the vehicle profiles, those that come with the agent by default"},
+	{"map_dir", CONF_PATH, "", 0, 0, NULL,
+	 "the folder of the maps of buses, those that come with the agent by default"},
 	{.name = NULL},
 };
 static const struct conf_key clock_keys[] = {
@@ -89,8 +93,9 @@ static const struct conf_key log_keys[] = {
 	{.name = NULL},
 };
 static const struct conf_key source_keys[] = {
-	{"kind", CONF_TEXT, NULL, 1, 15, NULL, "the kind of the source: obd or gps"},
-	{"device", CONF_TEXT, NULL, 1, 200, NULL, STREAM_ADDRESS_FORMS "; gps: gpsd, too"},
+	{"kind", CONF_TEXT, NULL, 1, 15, NULL, "the kind of the source: obd, gps, j1939 or can"},
+	{"device", CONF_TEXT, NULL, 1, 200, NULL,
+	 STREAM_ADDRESS_FORMS "; gps: gpsd, too; j1939 and can: can:can0"},
 	{"device_id", CONF_ID, NULL, 0, 0, NULL, "the id of the device whose data this is"},
 	{"profile", CONF_TEXT, "generic", 1, 255, NULL,
 	 "the name of a vehicle profile, or the absolute path of one"},
@@ -114,6 +119,12 @@ static const struct conf_key source_keys[] = {
 	 "the voltage at or above which a vehicle that sleeps is looked at"},
 	{"linger", CONF_DURATION, "5 min", 0, DAY_MS, NULL,
 	 "how long a vehicle is read after it was switched off"},
+	{"map", CONF_TEXT, "", 0, 255, NULL,
+	 "j1939, can: the name of a map, or the absolute path of one"},
+	{"requests", CONF_TEXT, "", 0, 200, NULL,
+	 "j1939: what is asked for, such as vin hours; nothing by default"},
+	{"request_period", CONF_DURATION, "10 min", MINUTE_MS, DAY_MS, NULL,
+	 "the time between two requests of one thing"},
 	{"speed", CONF_BOOL, "no", 0, 0, NULL,
 	 "yes or no; gps: speed and heading too, where the vehicle does not tell them itself"},
 	{"simulated", CONF_BOOL, "no", 0, 0, NULL, "yes or no; simulated data is never billable"},
@@ -135,6 +146,13 @@ static int64_t us_of(const struct conf_sect *sect, const char *key)
 static const char *path_if_set(const struct conf_sect *sect, const char *key)
 {
 	return conf_is_set(sect, key) ? conf_text(sect, key) : NULL;
+}
+
+static const char *map_folder(const struct conf *conf)
+{
+	const char *dir = path_if_set(conf_get(conf, "agent"), "map_dir");
+
+	return dir ? dir : bus_map_dir();
 }
 
 static const char *profile_folder(const struct conf *conf)
@@ -195,6 +213,8 @@ static void read_source(const struct conf_sect *sect, struct source_config *sour
 	source->rhythm.wake_above_v = conf_number(sect, "wake_voltage");
 	source->rhythm.linger_us = us_of(sect, "linger");
 	source->speed = conf_bool(sect, "speed");
+	source->requests = conf_text(sect, "requests");
+	source->request_us = us_of(sect, "request_period");
 	source->simulated = conf_bool(sect, "simulated");
 }
 
@@ -255,13 +275,21 @@ static int check_mqtt(struct agent_config *config)
 	return r;
 }
 
+/* A CAN interface has room for sources of several kinds, each of which takes its own frames. */
+static bool may_share(const struct conf_sect *one, const struct conf_sect *other)
+{
+	return strncmp(conf_text(one, "device"), "can:", 4) == 0 &&
+	       strcmp(conf_text(one, "kind"), conf_text(other, "kind")) != 0;
+}
+
 static int check_twins(struct agent_config *config, const struct conf_sect *sect)
 {
 	const struct conf_sect *other = NULL;
 	char expected[160];
 
 	while ((other = conf_next(config->conf, "source", other)) != sect) {
-		if (strcmp(conf_text(other, "device"), conf_text(sect, "device")) != 0)
+		if (strcmp(conf_text(other, "device"), conf_text(sect, "device")) != 0 ||
+		    may_share(sect, other))
 			continue;
 		(void)snprintf(expected, sizeof(expected),
 			       "a device of its own: [source %s] already reads this one",
@@ -275,6 +303,12 @@ static int check_twins(struct agent_config *config, const struct conf_sect *sect
 static bool takes_profile(const struct source_config *source)
 {
 	return strcmp(source->kind, "obd") == 0;
+}
+
+/* And what listens to a bus, what is said there. */
+static bool takes_map(const struct source_config *source)
+{
+	return strcmp(source->kind, "j1939") == 0 || strcmp(source->kind, "can") == 0;
 }
 
 static int check_kind(struct agent_config *config, const struct conf_sect *sect,
@@ -294,7 +328,7 @@ static int check_kind(struct agent_config *config, const struct conf_sect *sect,
 						source_kind_at(i)->kind);
 		return conf_add_error(config->conf, sect, key, expected);
 	}
-	if (takes_profile(source) && !source->profile)
+	if ((takes_profile(source) && !source->profile) || (takes_map(source) && !source->table))
 		return 0; /* told */
 	r = ops->check(source, &key, expected, sizeof(expected));
 	return r == -EINVAL ? conf_add_error(config->conf, sect, key, expected) : r;
@@ -331,6 +365,31 @@ static int load_profile(struct agent_config *config, const struct conf_sect *sec
 	return conf_add_error(config->conf, sect, "profile", expected);
 }
 
+/* Its mistakes are told by the loader too, with the lines of the map or of its DBC file. */
+static int load_map(struct agent_config *config, const struct conf_sect *sect, size_t index,
+		    FILE *errors)
+{
+	const char *name = conf_text(sect, "map");
+	char path[PATH_MAX], expected[160];
+	int r = -EINVAL;
+
+	if (!name[0] && strcmp(config->sources[index].kind, "j1939") == 0)
+		name = "j1939";
+	if (name[0] == '/' || !strchr(name, '/'))
+		r = bus_map_find(map_folder(config->conf), name, path, sizeof(path));
+	if (!r)
+		r = bus_table_load(path, errors, &config->tables[index]);
+	config->sources[index].table = config->tables[index];
+	if (!r || r == -ENOMEM)
+		return r;
+	(void)snprintf(expected, sizeof(expected),
+		       !name[0]       ? "the name of a map, or the absolute path of one"
+		       : r == -ENOENT ? "a map that is there, with its DBC file, not '%.60s'"
+				      : "a map without mistakes, not '%.60s'",
+		       name);
+	return conf_add_error(config->conf, sect, "map", expected);
+}
+
 static int check_period(struct agent_config *config, const struct conf_sect *sect,
 			const struct source_config *source)
 {
@@ -359,6 +418,8 @@ static int check_source(struct agent_config *config, const struct conf_sect *sec
 		r = check_baud(config, sect);
 	if (!r && takes_profile(source))
 		r = load_profile(config, sect, source, errors);
+	if (!r && takes_map(source))
+		r = load_map(config, sect, (size_t)(source - config->sources), errors);
 	if (!r)
 		r = check_kind(config, sect, source);
 	if (!r)
@@ -413,6 +474,10 @@ void agent_config_free(struct agent_config *config)
 {
 	profiles_destroy(config->profiles);
 	config->profiles = NULL;
+	for (size_t i = 0; i < WIRE_SOURCES_MAX; i++) {
+		bus_table_free(config->tables[i]);
+		config->tables[i] = NULL;
+	}
 	conf_free(config->conf);
 	config->conf = NULL;
 }

@@ -27,6 +27,7 @@ struct agent_config {
 	int64_t spool_age_ms;
 	size_t source_count;
 	struct source_config sources[WIRE_SOURCES_MAX];
+	struct bus_table *tables[WIRE_SOURCES_MAX]; /* owns those of the sources */
 };
 
 /* Reads and checks a file. On mistakes writes one line each to `errors` (file, line, section, key and

@@ -173,6 +173,7 @@ int daemon_probe(const struct agent_config *config, const char *only, bool json)
 {
 	struct probe *probe = calloc(1, sizeof(*probe));
 	struct source_env env = {.opener = stream_opener_linux(),
+				 .can = canbus_opener_linux(),
 				 .update = on_update,
 				 .changed = on_changed,
 				 .arg = probe};

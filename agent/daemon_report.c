@@ -132,6 +132,31 @@ static void put_vehicle(struct jw *w, const struct source_report *report)
 	put_refusals(w, report);
 }
 
+static void put_bus(struct jw *w, const struct source_report *report)
+{
+	const struct source_bus_report *bus = &report->bus;
+
+	if (!bus->map)
+		return;
+	jw_text(w, "map", bus->map);
+	jw_text(w, "condition", bus->condition);
+	jw_num(w, "frames_per_s", bus->frames_per_s);
+	jw_int(w, "frames", bus->frames);
+	jw_int(w, "dropped", bus->dropped);
+	jw_int(w, "bus_errors", bus->bus_errors);
+	jw_int(w, "bus_offs", bus->bus_offs);
+	jw_int(w, "messages", bus->messages);
+	jw_int(w, "broken", bus->broken);
+	jw_int(w, "given", bus->values);
+	jw_int(w, "implausible", bus->implausible);
+	jw_int(w, "outranked", bus->outranked);
+	jw_text(w, "asking", bus->asking);
+	jw_int(w, "address", bus->address);
+	jw_int(w, "unanswered", bus->unanswered);
+	jw_text(w, "component", bus->component);
+	jw_text(w, "software", bus->software);
+}
+
 static void put_gps(struct jw *w, const struct source_report *report)
 {
 	const struct source_gps_report *gps = &report->gps;
@@ -178,6 +203,7 @@ void daemon_encode_source(struct jw *w, const struct source *source, int64_t now
 	jw_int(w, "inits", report.inits);
 	put_vehicle(w, &report);
 	put_gps(w, &report);
+	put_bus(w, &report);
 }
 
 static void put_uplink(struct daemon *daemon, struct jw *w)

@@ -26,6 +26,12 @@ static void end(struct j1939_session *session)
 	session->busy = false;
 }
 
+void j1939_tp_drop(struct j1939_tp *tp)
+{
+	for (size_t i = 0; i < J1939_TP_SESSIONS; i++)
+		end(&tp->sessions[i]);
+}
+
 static void expire(struct j1939_tp *tp, int64_t now_us)
 {
 	for (size_t i = 0; i < J1939_TP_SESSIONS; i++) {

@@ -56,6 +56,9 @@ struct j1939_tp_result {
 
 void j1939_tp_init(struct j1939_tp *tp, uint8_t own);
 
+/* Ends all sessions: the bus was lost. */
+void j1939_tp_drop(struct j1939_tp *tp);
+
 /* Takes a frame; one that is no TP.CM or TP.DT is not looked at. */
 void j1939_tp_feed(struct j1939_tp *tp, const struct j1939_id *id, const uint8_t *data, size_t len,
 		   int64_t now_us, struct j1939_tp_result *ret);

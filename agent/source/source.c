@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agent/source/bus.h"
 #include "agent/source/gps.h"
 #include "agent/source/obd.h"
 
@@ -11,6 +12,10 @@ static const struct source_ops *const kinds[] = {
 #endif
 #ifdef CONFIG_SOURCE_GPS
 	&source_gps_ops,
+#endif
+#ifdef CONFIG_SOURCE_BUS
+	&source_j1939_ops,
+	&source_can_ops,
 #endif
 	NULL,
 };

@@ -12,6 +12,7 @@
 #include "model/update.h"
 
 struct source;
+struct bus_table;
 
 /* What the configuration says; texts live as long as the source. */
 struct source_config {
@@ -30,6 +31,10 @@ struct source_config {
 	int64_t timeout_us; /* of one answer */
 	bool simulated;     /* provenance */
 	bool speed; /* gps: speed and heading are given too, for vehicles that tell none themselves */
+	/* j1939, can: what the bus says; lives as long as the source. NULL for others. */
+	const struct bus_table *table;
+	const char *requests; /* j1939: what is asked for, "vin hours"; "": nothing, ever */
+	int64_t request_us;   /* between two requests of one thing */
 };
 
 /* The gateway's report of a source, contract section 3. */
@@ -52,6 +57,25 @@ struct source_gps_report {
 	int64_t malformed;
 	int64_t repeated;      /* fixes of a moment that was told before: passed over */
 	int64_t refused_times; /* that jumped, or were older than the program */
+};
+
+/* What only sources that listen to a bus tell. */
+struct source_bus_report {
+	const char *map; /* its title; NULL: no such source */
+	const char
+		*condition;  /* of the controller: "active", "warning", "passive", "off", "down" */
+	double frames_per_s; /* that are wanted, in the last second */
+	int64_t frames;      /* since start */
+	int64_t dropped;     /* that the kernel could not keep */
+	int64_t bus_errors, bus_offs;
+	int64_t messages; /* that came in several frames */
+	int64_t broken;   /* of these, out of sequence or cut off */
+	int64_t values, implausible, outranked;
+	const char *asking;  /* "", "claiming an address", "asking", why not */
+	int address;         /* of our own; -1: none */
+	unsigned unanswered; /* requests without an answer, since start */
+	char component[64];  /* as the engine names itself */
+	char software[64];
 };
 
 struct source_report {
@@ -83,6 +107,8 @@ struct source_report {
 	struct rhythm_stats rhythm; /* requests, bus load, looks at a vehicle that sleeps */
 	int wake_budget;            /* looks a day that are allowed */
 	struct obd_reading_counts readings;
+
+	struct source_bus_report bus; /* j1939, can */
 	/* The source's own, until its next event. */
 	const struct source_refusal *refusals;
 	size_t refusal_count;

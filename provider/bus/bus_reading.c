@@ -281,6 +281,6 @@ int bus_reading_silent(struct bus_reading *reading, int64_t mono_us, struct mode
 {
 	(void)mono_us;
 	forget(reading);
-	reading->ignition = MODEL_IGNITION_OFF;
+	reading->ignition = BUS_IGNITION_NONE; /* nothing more follows until it is heard again */
 	return model_update_set_integer(update, MODEL_FIELD_IGNITION, MODEL_IGNITION_OFF) == 0;
 }
