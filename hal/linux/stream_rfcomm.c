@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "hal/linux/stream_priv.h"
 
 /* The kernel's interface, as in its net/bluetooth/rfcomm.h: user space has no header of its own for
@@ -19,17 +20,6 @@ struct rfcomm_address {
 	uint8_t device[BLUETOOTH_ADDRESS_LEN]; /* the last byte of the written form first */
 	uint8_t channel;
 };
-
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 /* What follows the address: nothing, or /CHANNEL. Returns it or -EINVAL. */
 static int parse_channel(const char *text)
@@ -51,8 +41,8 @@ static int parse_target(const char *target, struct rfcomm_address *address)
 	int channel;
 
 	for (int i = BLUETOOTH_ADDRESS_LEN - 1; i >= 0; i--) {
-		const int high = digit_of(target[0]);
-		const int low = high < 0 ? -1 : digit_of(target[1]);
+		const int high = hex_digit(target[0]);
+		const int low = high < 0 ? -1 : hex_digit(target[1]);
 
 		if (low < 0 || (i > 0 && target[2] != ':'))
 			return -EINVAL;

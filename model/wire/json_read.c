@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "model/wire/json_priv.h"
 #include "model/wire/json_tape.h"
 
@@ -141,17 +142,6 @@ static char *skip_plain_fast(const struct parser *p, char *s)
 	while (s < p->end && !any_special(s))
 		s += sizeof(uint64_t);
 	return skip_plain(s);
-}
-
-static int hex_digit(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* Four hexadecimal digits; negative where there are none. */

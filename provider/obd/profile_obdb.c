@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "provider/obd/profile_obdb_priv.h"
 
 #define TESTER 0xf1U         /* where a set names none */
@@ -83,17 +84,6 @@ bool obdb_is_text(const struct jr_value *value, const char *text)
 	size_t len = 0;
 
 	return jr_string(value, &have, &len) && len == strlen(text) && memcmp(have, text, len) == 0;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
 }
 
 static bool hex_number(const char *text, size_t len, uint32_t *ret)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "tests/conformance/conformance.h"
 
 /* ---- verdicts ---- */
@@ -110,17 +111,6 @@ bool conform_same_number(const struct jr_value *expected, double got)
 	difference = got > want ? got - want : want - got;
 	size = want < 0 ? -want : want;
 	return difference <= (jr_type(expected) == JR_INTEGER ? 1e-9 : 1e-4) * size;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
 }
 
 bool conform_hex_bytes(const char *text, uint8_t *out, size_t size, size_t *ret_len)
