@@ -122,13 +122,13 @@ static void say_unit(const struct obd_unit *unit, struct buf *out)
 
 	buf_init(&names, 4096);
 	for (unsigned pid = 1; pid <= 0xff; pid++) {
-		const struct obd2_pid_info *info = obd2_pid_info((uint8_t)pid);
+		const char *name = obd2_pid_name((uint8_t)pid);
 
 		if (pid % 0x20 == 0 || !obd2_supports(&unit->support, (uint8_t)pid))
 			continue;
 		count++;
-		if (info)
-			buf_printf(&names, " %s", info->name);
+		if (name)
+			buf_printf(&names, " %s", name);
 	}
 	label(out, "");
 	buf_printf(out, "%X has %u parameter%s%s", unit->id, count, count == 1 ? "" : "s",

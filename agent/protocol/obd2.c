@@ -2,10 +2,18 @@
 
 #include <string.h>
 
-static const struct obd2_pid_info pids[] = {
-#define X(ident, pid, bytes, name, unit, mul, div, add) {name, unit, mul, div, add, pid, bytes},
-	OBD2_PIDS(X)
-#undef X
+/* SAE J1979-DA has no short names; these are ours. */
+static const struct {
+	uint8_t pid;
+	const char *name;
+} names[] = {
+	{0x04, "engine_load"},    {0x05, "coolant_temp"},   {0x0c, "engine_rpm"},
+	{0x0d, "speed"},          {0x0f, "intake_temp"},    {0x11, "throttle"},
+	{0x1f, "run_time"},       {0x21, "mil_distance"},   {0x2f, "fuel_level"},
+	{0x31, "clear_distance"}, {0x42, "module_voltage"}, {0x46, "ambient_temp"},
+	{0x5b, "hybrid_battery"}, {0x5c, "oil_temp"},       {0x5e, "fuel_rate"},
+	{0x61, "demand_torque"},  {0x62, "actual_torque"},  {0x63, "reference_torque"},
+	{0xa6, "odometer"},
 };
 
 bool obd2_request_allowed(const uint8_t *request, size_t len)
@@ -60,50 +68,18 @@ int obd2_support_next(const struct obd2_support *support, uint8_t base)
 	return base + 0x20;
 }
 
-const struct obd2_pid_info *obd2_pid_info(uint8_t pid)
+const char *obd2_pid_name(uint8_t pid)
 {
-	for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++)
-		if (pids[i].pid == pid)
-			return &pids[i];
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].pid == pid)
+			return names[i].name;
 	return NULL;
-}
-
-const struct obd2_pid_info *obd2_pid_find(const char *name)
-{
-	for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++)
-		if (strcmp(pids[i].name, name) == 0)
-			return &pids[i];
-	return NULL;
-}
-
-static int check_echo(uint8_t service, uint8_t pid, const uint8_t *answer, size_t len)
-{
-	if (len < 2 || answer[0] != service + 0x40 || answer[1] != pid)
-		return OBD2_E_ECHO;
-	return 0;
-}
-
-int obd2_decode(uint8_t pid, const uint8_t *answer, size_t len, double *ret_value)
-{
-	const struct obd2_pid_info *info = obd2_pid_info(pid);
-	uint32_t raw = 0;
-
-	if (check_echo(0x01, pid, answer, len))
-		return OBD2_E_ECHO;
-	if (!info)
-		return OBD2_E_UNKNOWN;
-	if (len != 2U + info->bytes)
-		return OBD2_E_SHORT;
-	for (size_t i = 0; i < info->bytes; i++)
-		raw = raw << 8 | answer[2 + i];
-	*ret_value = (double)raw * info->mul / info->div + info->add;
-	return 0;
 }
 
 int obd2_decode_support(uint8_t base, const uint8_t *answer, size_t len,
 			struct obd2_support *support)
 {
-	if (check_echo(0x01, base, answer, len))
+	if (len < 2 || answer[0] != 0x41 || answer[1] != base)
 		return OBD2_E_ECHO;
 	if (len != 6)
 		return OBD2_E_SHORT;

@@ -14,7 +14,7 @@
 
 enum obd2_error {
 	OBD2_E_SHORT = -1,   /* fewer or more bytes than the parameter has */
-	OBD2_E_UNKNOWN = -2, /* not in the table */
+	OBD2_E_UNKNOWN = -2, /* a PID that no table of ours has */
 	OBD2_E_ECHO = -3,    /* not an answer to that request */
 	OBD2_E_VALUE = -4,   /* the right bytes, but no value (a VIN of zeros) */
 	OBD2_E_REFUSED = -5, /* may not be sent */
@@ -44,52 +44,9 @@ bool obd2_supports(const struct obd2_support *support, uint8_t pid);
 /* The next bitmap to ask for after `base`, or -1. */
 int obd2_support_next(const struct obd2_support *support, uint8_t base);
 
-/* Parameters of service 01: X(IDENT, pid, bytes, "name", "unit", mul, div, add):
- * value = big-endian unsigned of the bytes * mul / div + add. SAE J1979-DA; formulas compared with
- * the fixtures. */
-#define OBD2_PIDS(X)                                                                               \
-	X(ENGINE_LOAD, 0x04, 1, "engine_load", "%", 100, 255, 0)                                   \
-	X(COOLANT_TEMP, 0x05, 1, "coolant_temp", "degC", 1, 1, -40)                                \
-	X(ENGINE_RPM, 0x0c, 2, "engine_rpm", "1/min", 1, 4, 0)                                     \
-	X(SPEED, 0x0d, 1, "speed", "km/h", 1, 1, 0)                                                \
-	X(INTAKE_TEMP, 0x0f, 1, "intake_temp", "degC", 1, 1, -40)                                  \
-	X(THROTTLE, 0x11, 1, "throttle", "%", 100, 255, 0)                                         \
-	X(RUN_TIME, 0x1f, 2, "run_time", "s", 1, 1, 0)                                             \
-	X(MIL_DISTANCE, 0x21, 2, "mil_distance", "km", 1, 1, 0)                                    \
-	X(FUEL_LEVEL, 0x2f, 1, "fuel_level", "%", 100, 255, 0)                                     \
-	X(CLEAR_DISTANCE, 0x31, 2, "clear_distance", "km", 1, 1, 0)                                \
-	X(MODULE_VOLTAGE, 0x42, 2, "module_voltage", "V", 1, 1000, 0)                              \
-	X(AMBIENT_TEMP, 0x46, 1, "ambient_temp", "degC", 1, 1, -40)                                \
-	X(HYBRID_BATTERY, 0x5b, 1, "hybrid_battery", "%", 100, 255, 0)                             \
-	X(OIL_TEMP, 0x5c, 1, "oil_temp", "degC", 1, 1, -40)                                        \
-	X(FUEL_RATE, 0x5e, 2, "fuel_rate", "l/h", 1, 20, 0)                                        \
-	X(DEMAND_TORQUE, 0x61, 1, "demand_torque", "%", 1, 1, -125)                                \
-	X(ACTUAL_TORQUE, 0x62, 1, "actual_torque", "%", 1, 1, -125)                                \
-	X(REFERENCE_TORQUE, 0x63, 2, "reference_torque", "Nm", 1, 1, 0)                            \
-	X(ODOMETER, 0xa6, 4, "odometer", "km", 1, 10, 0)
-
-enum obd2_pid {
-#define X(ident, pid, bytes, name, unit, mul, div, add) OBD2_##ident = (pid),
-	OBD2_PIDS(X)
-#undef X
-};
-
-struct obd2_pid_info {
-	const char *name;
-	const char *unit;
-	int32_t mul, div, add;
-	uint8_t pid;
-	uint8_t bytes;
-};
-
-/* The entry of a PID, NULL where it is not in the table. */
-const struct obd2_pid_info *obd2_pid_info(uint8_t pid);
-/* By name ("speed"), NULL where there is none. */
-const struct obd2_pid_info *obd2_pid_find(const char *name);
-
-/* The value in an answer to service 01 `pid`; `answer` begins with 41 and the PID. Returns 0;
- * OBD2_E_ECHO, OBD2_E_UNKNOWN, OBD2_E_SHORT with *ret_value untouched. */
-int obd2_decode(uint8_t pid, const uint8_t *answer, size_t len, double *ret_value);
+/* What people call a parameter of service 01 ("engine_rpm"); NULL where it has no name here. What
+ * its bytes mean is data: provider/obd/profiles/generic.conf. */
+const char *obd2_pid_name(uint8_t pid);
 
 /* The bitmap in an answer to a support PID (00, 20 ..). Returns 0, OBD2_E_ECHO or OBD2_E_SHORT. */
 int obd2_decode_support(uint8_t base, const uint8_t *answer, size_t len,
