@@ -65,6 +65,7 @@ static void forget(struct obd_elm *elm)
 	elm->line_on = elm->line_off = false;
 	memset(&elm->can, 0, sizeof(elm->can));
 	elm->way_count = 0;
+	elm->undo_failures = 0;
 }
 
 static int open_elm(struct obd_bus *bus)

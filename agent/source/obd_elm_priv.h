@@ -73,6 +73,7 @@ struct obd_elm {
 	struct elm327_capabilities can;
 	struct elm327_switch undo; /* of the probing */
 	bool undoing, undo_owed;
+	int undo_failures;      /* since it was opened */
 	uint8_t usual;          /* ATSP's, to begin with */
 	uint8_t fixed;          /* ATSP's; 0: search */
 	bool line_on, line_off; /* what its ignition line has said: one alone says nothing */

@@ -5,6 +5,7 @@
 #include "agent/source/obd_elm_priv.h"
 
 #define FAILURES_MAX 6
+#define UNDO_FAILURES_MAX 3
 #define PAUSE_US (ELM_SECOND / 2)
 #define LONG_PAUSE_US (5 * ELM_SECOND)
 #define ANY_BUS 1 /* what is worth asking for on J1850 is worth asking for before a bus is known */
@@ -169,6 +170,12 @@ void elm_on_probe_reply(struct obd_elm *elm, const struct elm327_reply *reply)
 {
 	if (!elm->undoing)
 		elm327_probe_reply(&elm->can, (enum elm327_capability)elm->step, reply);
+	/* A filter that stayed would hide all units but one: a reset takes it away, too. */
+	else if (reply->kind != ELM327_OK && elm->undo_failures < UNDO_FAILURES_MAX) {
+		elm->undo_failures++;
+		elm_start_setup(elm);
+		return;
+	}
 	elm->step++;
 	probe_step(elm);
 }

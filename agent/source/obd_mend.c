@@ -26,7 +26,7 @@ static void bus_error(struct obd *obd, const struct obd_reply *reply)
 	obd->bus_errors++;
 	if (obd->phase == OBD_PHASE_ITEM)
 		obd_item_done(obd, obd->current, RHYTHM_UNANSWERED, reply->frames);
-	obd_set_state(obd, SOURCE_ERROR, "bus_error", reply->trouble);
+	obd_set_state(obd, SOURCE_ERROR, obd_bus_error, reply->trouble);
 	obd->phase = OBD_PHASE_OWN;
 	if (obd->bus_errors >= BUS_ERRORS_REST) {
 		obd->bus_errors = 0;

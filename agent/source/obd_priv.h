@@ -272,6 +272,7 @@ void obd_on_inquiry_reply(struct obd *obd, const struct obd_reply *reply);
 /* ---- obd_tell.c ---- */
 
 extern const char obd_starting[]; /* the reason before the first value */
+extern const char obd_bus_error[];
 
 /* Tells the owner where state or reason is another one. `reason` is static. */
 void obd_set_state(struct obd *obd, enum source_state state, const char *reason,
@@ -280,6 +281,7 @@ void obd_set_state(struct obd *obd, enum source_state state, const char *reason,
 void obd_set_ok(struct obd *obd);
 /* The vehicle is left alone, or not any more. */
 void obd_tell_rest(struct obd *obd);
+void obd_tell_silent_vehicle(struct obd *obd);
 /* A request had no usable answer, though the adapter works: says so where that goes on. */
 void obd_check_silence(struct obd *obd);
 /* Says so at once, where nothing else is said already. */

@@ -8,8 +8,6 @@
 
 void obd_fall_asleep(struct obd *obd, unsigned frames)
 {
-	struct model_update *update;
-
 	rhythm_looked(obd->rhythm, false, frames, obd_now_us(obd));
 	obd->asleep = true;
 	obd->connected = false;
@@ -17,11 +15,7 @@ void obd_fall_asleep(struct obd *obd, unsigned frames)
 	obd->vin_late = false;
 	obd->garbage = 0;
 	obd->failing_us = MODEL_NO_TIME;
-	/* Nobody answers on a bus that works: that is a measurement too. But who was never heard may be on
-	 * another bus, or be asked the wrong question. */
-	update = obd_begin_update(obd);
-	if (obd_reading_silent(obd->reading, update->mono_us, update) > 0 && obd->answered)
-		obd_emit(obd, false);
+	obd_tell_silent_vehicle(obd);
 	obd_next(obd);
 }
 

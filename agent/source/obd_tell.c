@@ -9,6 +9,7 @@
 /* ---- the source's state ---- */
 
 const char obd_starting[] = "starting";
+const char obd_bus_error[] = "bus_error";
 
 void obd_set_state(struct obd *obd, enum source_state state, const char *reason, const char *detail)
 {
@@ -56,21 +57,51 @@ static bool is_missed(const struct obd *obd)
 	return !obd->answered && stats.is_bright;
 }
 
+/* A bus that fails is no vehicle that sleeps; but where everybody sleeps nobody acknowledges a frame,
+ * which adapters call a failing bus, too: the plug's voltage tells them apart. */
+static bool is_fault(const struct obd *obd)
+{
+	struct rhythm_stats stats;
+
+	if (obd->report.state != SOURCE_ERROR)
+		return false;
+	rhythm_stats(obd->rhythm, obd_now_us(obd), &stats);
+	return strcmp(obd->report.reason, obd_bus_error) != 0 || !obd->answered || !stats.is_dark;
+}
+
+static void tell_silence(struct obd *obd)
+{
+	/* Before the first look nobody knows. */
+	if (!obd->asleep || is_fault(obd))
+		return;
+	if (is_missed(obd)) {
+		obd_set_state(obd, SOURCE_SILENT, "source_silent",
+			      "The vehicle's voltage says that it runs, but nobody answers: "
+			      "is it the right profile?");
+		return;
+	}
+	if (obd->report.state == SOURCE_ERROR)
+		obd_tell_silent_vehicle(obd);
+	obd_set_state(obd, SOURCE_OK, "vehicle_asleep",
+		      "No control unit answers: the vehicle sleeps.");
+}
+
+/* Nobody answers on a bus that works: that is a measurement too. But who was never heard may be on
+ * another bus, or be asked the wrong question. */
+void obd_tell_silent_vehicle(struct obd *obd)
+{
+	struct model_update *update = obd_begin_update(obd);
+
+	if (obd_reading_silent(obd->reading, update->mono_us, update) > 0 && obd->answered &&
+	    !is_fault(obd))
+		obd_emit(obd, false);
+}
+
 void obd_tell_rest(struct obd *obd)
 {
 	switch (rhythm_rest(obd->rhythm)) {
 	case RHYTHM_REST_SILENT:
-		if (obd->asleep && obd->report.state != SOURCE_ERROR && is_missed(obd)) {
-			obd_set_state(
-				obd, SOURCE_SILENT, "source_silent",
-				"The vehicle's voltage says that it runs, but nobody answers: "
-				"is it the right profile?");
-			break;
-		}
-		/* Before the first look nobody knows; a bus that fails is no vehicle that sleeps. */
-		if (obd->asleep && obd->report.state != SOURCE_ERROR)
-			obd_set_state(obd, SOURCE_OK, "vehicle_asleep",
-				      "No control unit answers: the vehicle sleeps.");
+		tell_silence(obd);
 		break;
 	case RHYTHM_REST_VOLTAGE:
 		obd_set_state(obd, SOURCE_OK, "vehicle_asleep",

@@ -517,4 +517,5 @@ void rhythm_stats(const struct rhythm *rhythm, int64_t now_us, struct rhythm_sta
 	ret_stats->has_voltage = rhythm->volts_known;
 	ret_stats->is_24v = rhythm->is_24v;
 	ret_stats->is_bright = rhythm_rest_is_bright(rhythm, now_us);
+	ret_stats->is_dark = rhythm_rest_is_dark(rhythm, now_us);
 }

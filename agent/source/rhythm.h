@@ -148,6 +148,7 @@ struct rhythm_stats {
 	bool has_voltage;    /* the plug's voltage is measured */
 	bool is_24v;
 	bool is_bright; /* voltage or ignition line say that it runs, or is charged */
+	bool is_dark;   /* the voltage says that it does not run */
 };
 void rhythm_stats(const struct rhythm *rhythm, int64_t now_us, struct rhythm_stats *ret_stats);
 

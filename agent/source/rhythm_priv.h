@@ -108,5 +108,6 @@ void rhythm_rest_wake(struct rhythm *rhythm, bool woke, int64_t now_us);
 size_t rhythm_rest_paid(const struct rhythm *rhythm, int64_t now_us);
 /* Does the plug say that the vehicle runs, or is charged? */
 bool rhythm_rest_is_bright(const struct rhythm *rhythm, int64_t now_us);
+bool rhythm_rest_is_dark(const struct rhythm *rhythm, int64_t now_us); /* or that it does not? */
 
 #endif

@@ -54,6 +54,11 @@ bool rhythm_rest_is_bright(const struct rhythm *rhythm, int64_t now_us)
 	       rhythm->volts >= rhythm->config.wake_above_v * scale(rhythm);
 }
 
+bool rhythm_rest_is_dark(const struct rhythm *rhythm, int64_t now_us)
+{
+	return volts_fresh(rhythm, now_us) && !rhythm_rest_is_bright(rhythm, now_us);
+}
+
 static bool is_low(const struct rhythm *rhythm, double volts)
 {
 	return volts <= rhythm->config.sleep_below_v * scale(rhythm);

@@ -166,9 +166,6 @@ static void a_bus_that_nobody_was_ever_heard_on_says_nothing_of_the_ignition(voi
 	bench_start();
 	bench_pass(30 * MINUTE);
 	report = bench_report();
-	printf("%d %s: %s; looks %d req %d; profile %s; 0100 %d ATSP0 %d\n", report.state,
-	       report.reason, report.detail, report.rhythm.looks_today, (int)report.requests,
-	       report.profile, bench_count("0100"), bench_count("ATSP0"));
 	assert_int_equal(given(MODEL_FIELD_IGNITION), 0);
 	assert_int_equal(report.state, SOURCE_SILENT);
 	assert_string_equal(report.reason, "source_silent");
@@ -199,9 +196,6 @@ static void an_adapter_that_says_ok_to_everything_is_found_out(void **state)
 	bench_start();
 	bench_pass(20 * MINUTE);
 	report = bench_report();
-	printf("%d %s: %s; looks %d req %d; proto %s; 0100 %d ATZ %d len %zu\n", report.state,
-	       report.reason, report.detail, report.rhythm.looks_today, (int)report.requests,
-	       report.protocol, bench_count("0100"), bench_count("ATZ"), strlen(bench_sent()));
 	assert_int_equal(report.state, SOURCE_SILENT);
 	bench_end();
 }
@@ -223,6 +217,78 @@ static void silence_in_the_midst_of_asking_for_a_vin_is_over_with_it(void **stat
 	assert_int_equal(bench_count("0100") - asked, 1);
 }
 
+static void can_errors(void)
+{
+	static const char *const requests[] = {"0100", "010D", "010C", "0902"};
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		bench_reply(requests[i], "CAN ERROR");
+}
+
+/* Where everybody sleeps nobody acknowledges a frame. */
+static void a_bus_without_acknowledgement_sleeps_where_the_plug_says_so(void **state)
+{
+	(void)state;
+	can_errors();
+	bench_reply("ATRV", "12.6V");
+	bench_pass(5 * MINUTE);
+	assert_int_equal(bench_report().state, SOURCE_OK);
+	assert_string_equal(bench_report().reason, "vehicle_asleep");
+	assert_int_equal(bench.seen.integer[MODEL_FIELD_IGNITION], MODEL_IGNITION_OFF);
+	bench_pass(6 * 60 * MINUTE);
+	assert_string_equal(bench_report().reason, "vehicle_asleep");
+}
+
+static void a_bus_that_fails_while_the_vehicle_runs_says_nothing_of_the_ignition(void **state)
+{
+	int told;
+
+	(void)state;
+	told = given(MODEL_FIELD_IGNITION);
+	can_errors();
+	bench_pass(60 * MINUTE);
+	assert_int_equal(bench_report().state, SOURCE_ERROR);
+	assert_string_equal(bench_report().reason, "bus_error");
+	assert_in_range(given(MODEL_FIELD_IGNITION) - told, 0, 3); /* by what was known, at first */
+	assert_int_equal(bench.seen.integer[MODEL_FIELD_IGNITION], MODEL_IGNITION_ON);
+}
+
+static void a_filter_that_was_tried_is_surely_taken_away(void **state)
+{
+	(void)state;
+	bench_make(bench_generic);
+	bench_reply("ATDPN", "6");
+	bench_reply("ATCRA7E8", NULL); /* holds it before the end of the probing */
+	bench_start();
+	while (bench_count("ATCRA7E8") < 1)
+		bench_pass(10 * MS);
+	bench_reply("ATCRA7E8", "OK");
+	bench_reply("ATCRA", NULL);
+	for (int i = 0; i < 2000 && bench_count("ATCRA") < 3; i++)
+		bench_pass(10 * MS);
+	bench_reply("ATCRA", "OK");
+	bench_pass(20 * SECOND);
+	assert_int_equal(bench_count("ATZ"), 2);
+	assert_int_equal(bench_report().state, SOURCE_OK);
+	bench_end();
+}
+
+static void an_adapter_that_never_takes_its_filter_away_is_not_set_up_for_ever(void **state)
+{
+	(void)state;
+	bench_make(bench_generic);
+	bench_reply("ATDPN", "6");
+	bench_reply("ATCRA7E8", NULL); /* holds it before the end of the probing */
+	bench_start();
+	while (bench_count("ATCRA7E8") < 1)
+		bench_pass(10 * MS);
+	bench_reply("ATCRA7E8", "OK");
+	bench_reply("ATCRA", NULL);
+	bench_pass(5 * MINUTE);
+	assert_in_range(bench_count("ATZ"), 2, 5);
+	bench_end();
+}
+
 int suite_agent_obd_truth(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +301,11 @@ int suite_agent_obd_truth(void)
 		cmocka_unit_test(a_bus_that_nobody_was_ever_heard_on_says_nothing_of_the_ignition),
 		cmocka_unit_test(an_adapter_that_says_ok_to_everything_is_found_out),
 		VEHICLE(silence_in_the_midst_of_asking_for_a_vin_is_over_with_it),
+		VEHICLE(a_bus_without_acknowledgement_sleeps_where_the_plug_says_so),
+		VEHICLE(a_bus_that_fails_while_the_vehicle_runs_says_nothing_of_the_ignition),
+		cmocka_unit_test(a_filter_that_was_tried_is_surely_taken_away),
+		cmocka_unit_test(
+			an_adapter_that_never_takes_its_filter_away_is_not_set_up_for_ever),
 #undef VEHICLE
 	};
 
