@@ -126,7 +126,7 @@ static const struct conf_key source_keys[] = {
 	{"request_period", CONF_DURATION, "10 min", MINUTE_MS, DAY_MS, NULL,
 	 "the time between two requests of one thing"},
 	{"speed", CONF_BOOL, "no", 0, 0, NULL,
-	 "yes or no; gps: speed and heading too, where the vehicle does not tell them itself"},
+	 "yes or no; for vehicles that do not tell their speed themselves"},
 	{"simulated", CONF_BOOL, "no", 0, 0, NULL, "yes or no; simulated data is never billable"},
 	{.name = NULL},
 };

@@ -21,6 +21,7 @@ struct track {
 	bool whole;    /* its source has said once that it is known whole */
 	bool keyframe; /* the next record is one */
 	int64_t keyframe_us;
+	int64_t at_ms, at_us;  /* the source's own time of what was read at `at_us` */
 	enum wire_class class; /* of the next record */
 };
 
@@ -95,6 +96,7 @@ static int track_of(struct sampler *sampler, const struct model_update *update, 
 	memcpy(track->known.device_id, update->device_id, sizeof(track->known.device_id));
 	memcpy(track->known.source, update->source, sizeof(track->known.source));
 	track->keyframe_us = now_us;
+	track->at_ms = MODEL_NO_TIME;
 	sampler->tracks[sampler->track_count++] = track;
 	*ret_track = track;
 	return 0;
@@ -198,6 +200,8 @@ int sampler_update(struct sampler *sampler, const struct model_update *update, i
 	memcpy(track->known.provider, update->provider, sizeof(track->known.provider));
 	memcpy(track->known.vin, update->vin, sizeof(track->known.vin));
 	track->known.simulated = update->simulated;
+	track->at_ms = update->at_ms;
+	track->at_us = mono_us;
 	track->whole = track->whole || update->keyframe;
 	if (update->keyframe ||
 	    (update->item_count && now_us - track->keyframe_us >= sampler->config.keyframe_us)) {
@@ -278,11 +282,16 @@ static int build_record(struct sampler *sampler, struct track *track)
 	for (size_t i = 0; i < MODEL_MODULE_COUNT; i++)
 		if (track->keyframe || record->module_status[i] != MODEL_STATUS_NOT_REQUESTED)
 			record->module_status[i] = track->known.module_status[i];
+	/* A record has one time of the source's own: that of all it holds, or none. */
+	if (record->mono_us == track->at_us)
+		record->at_ms = track->at_ms;
 	for (size_t i = 0; i < record->item_count; i++) {
 		const int64_t age_us = record->mono_us - track->read_us[record->items[i].field];
 		const int64_t age_ms = age_us / 1000;
 
 		record->items[i].age_ms = age_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)age_ms;
+		if (age_us)
+			record->at_ms = MODEL_NO_TIME;
 	}
 	return 0;
 }

@@ -6,6 +6,8 @@
  * every keyframe interval. Readings that come within the batch's age share one record a device; a
  * field that is read again before that seals first, so no reading is lost to a later one.
  *
+ * A time of the source's own (update->at_ms) stands in a record whose fields are all of that update.
+ *
  * Batches are sealed by count, bytes and age, and encoded once. What the spool does not take stays
  * and is offered again; meanwhile newer readings of a field replace older ones, counted in
  * sampler_coalesced(): memory is bounded whatever happens.

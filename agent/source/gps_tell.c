@@ -181,7 +181,10 @@ static bool has_moved(const struct gps *gps, const struct gps_fix *fix)
 
 static void give_position(struct gps *gps, const struct gps_fix *fix, int64_t now_us)
 {
-	struct model_update *update = begin_update(gps, fix->mono_us, fix->at_ms);
+	/* A time that jumps would date the record wrongly. */
+	const bool dated = fix->at_ms != MODEL_NO_TIME && gps_time_agrees(&gps->time);
+	struct model_update *update =
+		begin_update(gps, fix->mono_us, dated ? fix->at_ms : MODEL_NO_TIME);
 	const struct gps_fix *held = &gps->held;
 
 	if (has_moved(gps, fix))
@@ -204,10 +207,11 @@ static void give_time(struct gps *gps, const struct gps_fix *fix)
 	const struct source_env *env = gps->source.env;
 	int64_t wall_ms, mono_us;
 
-	/* An invented place may have an invented time. */
-	if (gps->source.config->simulated || !env->time || fix->at_ms == MODEL_NO_TIME)
+	if (fix->at_ms == MODEL_NO_TIME ||
+	    !gps_time_take(&gps->time, fix->at_ms, fix->mono_us, &wall_ms, &mono_us))
 		return;
-	if (gps_time_take(&gps->time, fix->at_ms, fix->mono_us, &wall_ms, &mono_us))
+	/* An invented place may have an invented time. */
+	if (!gps->source.config->simulated && env->time)
 		env->time(env->arg, wall_ms, mono_us);
 }
 

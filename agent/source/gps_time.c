@@ -70,17 +70,23 @@ static bool weigh(struct gps_time *time, int64_t offset_us, int64_t mono_us)
 bool gps_time_take(struct gps_time *time, int64_t wall_ms, int64_t mono_us, int64_t *ret_wall_ms,
 		   int64_t *ret_mono_us)
 {
+	time->agreed = false;
 	/* 9999-12-31: later ones have no text. */
 	if (wall_ms < time->floor_ms || wall_ms > INT64_C(253402300799999)) {
 		time->refused++;
 		return false;
 	}
-	if (!weigh(time, wall_ms * 1000 - mono_us, mono_us) || time->held.count < ENOUGH ||
-	    (time->told && mono_us - time->told_us < TELL_US))
+	time->agreed = weigh(time, wall_ms * 1000 - mono_us, mono_us) && time->held.count >= ENOUGH;
+	if (!time->agreed || (time->told && mono_us - time->told_us < TELL_US))
 		return false;
 	time->told = true;
 	time->told_us = mono_us;
 	*ret_wall_ms = (mono_us + time->held.offset_us) / 1000;
 	*ret_mono_us = mono_us;
 	return true;
+}
+
+bool gps_time_agrees(const struct gps_time *time)
+{
+	return time->agreed;
 }

@@ -27,6 +27,7 @@ struct gps_time {
 	struct gps_time_line held, other;
 	int64_t told_us;
 	bool told;
+	bool agreed;     /* the last one */
 	int64_t refused; /* fixes whose time was older than the floor, or jumped */
 };
 
@@ -37,5 +38,8 @@ void gps_time_init(struct gps_time *time, int64_t floor_ms);
  * first and then once a minute: at *ret_mono_us it was *ret_wall_ms. */
 bool gps_time_take(struct gps_time *time, int64_t wall_ms, int64_t mono_us, int64_t *ret_wall_ms,
 		   int64_t *ret_mono_us);
+
+/* Is the fix that was taken last one of those that agree, and are these enough? */
+bool gps_time_agrees(const struct gps_time *time);
 
 #endif

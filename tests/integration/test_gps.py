@@ -140,13 +140,14 @@ def test_the_daemons_own_status_tells_of_the_receivers(depot):
 @pytest.mark.parametrize("fault", ["none", "rollover", "jump"])
 def test_a_board_without_a_clock_gets_the_time_from_gps(fault):
     """It boots in 1970, reads, and its records are dated when the receiver has a fix."""
-    with Depot(vehicles=0) as depot:
+    with Depot(vehicles=1) as depot:
         depot.start_base()
         receiver = Gps(depot, options=["--interval-ms", "500"])
         receiver.start()
         receiver.fault("no-fix")
         depot.core.cli("vehicle", "add", "demo", "bus")
-        agent = depot.add_agent(GATEWAY, [], settings={"clock": {"trust": "gps"}})
+        agent = depot.add_agent(GATEWAY, depot.sim.vehicles, {"period": "500 ms"},
+                                {"clock": {"trust": "gps"}})
         register_gps(depot.core, "bus-gps", "bus")
         add_gps(agent, "gps0", receiver.device, "bus-gps", period="500 ms")
         agent.write()
@@ -154,6 +155,9 @@ def test_a_board_without_a_clock_gets_the_time_from_gps(fault):
         agent.start()
         wait_until(lambda: "state=ok reason=no_fix" in agent.log(), 20, "the receiver is heard",
                    depot.programs())
+        depot.wait_healthy(1)
+        (quality, _), = CoreHistory(depot.core.database).anchors
+        assert quality in ("none", "core")
         receiver.fault(fault)
         wait_until(lambda: reported(depot).get("clock") == "gps", 30,
                    "the gateway has its time from GPS", depot.programs(), 0.1)

@@ -313,6 +313,30 @@ static void a_change_of_state_does_not_share_a_batch_with_samples(void **state)
 	assert_int_equal(taken.first_class, WIRE_CLASS_STATE);
 }
 
+static void a_time_of_the_sources_own_is_told_of_what_it_is_the_time_of(void **state)
+{
+	(void)state;
+	begin("bus-1", SECOND);
+	update.at_ms = INT64_C(1786968000250); /* 2026-08-17T12:00:00.250Z */
+	(void)model_update_set_number(&update, MODEL_FIELD_LATITUDE, 52.5);
+	(void)model_update_set_number(&update, MODEL_FIELD_LONGITUDE, 13.4);
+	(void)sampler_update(sampler, &update, SECOND);
+	(void)sampler_flush(sampler, SECOND);
+	says("\"at\":\"2026-08-17T12:00:00.250Z\"");
+	/* What was read without such a time, or at another, is not dated by it. */
+	(void)observe("bus-1", MODEL_FIELD_SPEED_KMH, 50, 2 * SECOND);
+	(void)sampler_flush(sampler, 2 * SECOND);
+	says_not("\"at\":");
+	(void)observe("bus-1", MODEL_FIELD_SPEED_KMH, 51, 3 * SECOND);
+	begin("bus-1", 3 * SECOND + 50 * MS);
+	update.at_ms = INT64_C(1786968002300);
+	(void)model_update_set_number(&update, MODEL_FIELD_LATITUDE, 52.6);
+	(void)sampler_update(sampler, &update, 3 * SECOND + 50 * MS);
+	(void)sampler_flush(sampler, 4 * SECOND);
+	says("52.6");
+	says_not("\"at\":");
+}
+
 int suite_agent_sampler(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +353,7 @@ int suite_agent_sampler(void)
 		TEST(without_an_age_every_reading_is_sealed_at_once),
 		TEST(batches_are_cut_by_count),
 		TEST(a_change_of_state_does_not_share_a_batch_with_samples),
+		TEST(a_time_of_the_sources_own_is_told_of_what_it_is_the_time_of),
 #undef TEST
 	};
 
