@@ -59,14 +59,21 @@ static const char *field_of(const char *line, int index)
 	return line;
 }
 
+/* hhmmss, hhmmss.sss; -1 where it is none. */
 static int64_t time_of_day(const char *text)
 {
-	int hours, minutes;
-	double seconds;
+	double number;
+	char *end;
+	int64_t whole;
 
-	if (!text || sscanf(text, "%2d%2d%lf", &hours, &minutes, &seconds) != 3)
+	if (!text)
 		return -1;
-	return ((int64_t)hours * 60 + minutes) * 60000 + (int64_t)floor(seconds * 1000 + 0.01);
+	number = strtod(text, &end);
+	if (end == text || !(number >= 0) || number >= 240000)
+		return -1;
+	whole = (int64_t)number;
+	return (whole / 10000 * 3600 + whole / 100 % 100 * 60 + whole % 100) * 1000 +
+	       (int64_t)floor((number - (double)whole) * 1000 + 0.01);
 }
 
 static void note_claim(struct given *given, const char *line)

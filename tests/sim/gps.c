@@ -17,7 +17,7 @@
 #define DEGREES_PER_RADIAN 57.29577951308232
 #define TURN 6.283185307179586
 #define WEEK_MS INT64_C(604800000)
-#define COLD_MS 5000
+#define COLD_MS INT64_C(5000)
 
 static const char *const fault_names[] = {
 #define X(id, text) text,

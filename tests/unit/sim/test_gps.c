@@ -35,7 +35,7 @@ static void listen(struct sim_gps *gps, int seconds)
 		struct buf out;
 
 		buf_init(&out, 4096);
-		sim_gps_moment(gps, NOW_MS + i * 1000, 1000, &out);
+		sim_gps_moment(gps, NOW_MS + (int64_t)i * 1000, 1000, &out);
 		heard.bytes += out.len;
 		for (size_t k = 0; k < out.len; k++) {
 			const enum nmea_event event = nmea_feed(&nmea, (uint8_t)out.data[k], &fix);
