@@ -186,6 +186,32 @@ static bool collides(const struct track *track, const struct model_update *updat
 	return false;
 }
 
+/* Is it another vehicle than the one whose values are known? A source that has lost its vehicle and does
+ * not know yet whether it is the same may be at another. */
+static bool is_another(const struct track *track, const struct model_update *update)
+{
+	return track->known.vin[0] && strcmp(track->known.vin, update->vin) != 0;
+}
+
+/* What was read of the last vehicle is sealed with its VIN, and never told of the next one. */
+static void forget_vehicle(struct sampler *sampler, struct track *track, int64_t now_us)
+{
+	if (track->any_waiting)
+		(void)sampler_flush(sampler, now_us); /* where it fails, it is counted below */
+	for (size_t i = 0; i < MODEL_FIELD_COUNT; i++) {
+		sampler->coalesced += track->waiting[i];
+		track->waiting[i] = false;
+		track->told[i] = false;
+	}
+	if (track->any_waiting)
+		sampler->waiting--;
+	track->any_waiting = false;
+	track->whole = false;
+	track->keyframe = false;
+	track->keyframe_us = now_us;
+	model_update_init(&track->known, &track->room);
+}
+
 int sampler_update(struct sampler *sampler, const struct model_update *update, int64_t now_us)
 {
 	const int64_t mono_us = update->mono_us == MODEL_NO_TIME ? now_us : update->mono_us;
@@ -197,14 +223,18 @@ int sampler_update(struct sampler *sampler, const struct model_update *update, i
 	if (collides(track, update) && sampler->due_us != INT64_MAX &&
 	    sampler->due_us <= now_us + sampler->config.max_age_us)
 		(void)sampler_flush(sampler, now_us); /* where it fails, it is counted below */
+	if (is_another(track, update))
+		forget_vehicle(sampler, track, now_us);
+	memcpy(track->known.device_id, update->device_id, sizeof(track->known.device_id));
+	memcpy(track->known.source, update->source, sizeof(track->known.source));
 	memcpy(track->known.provider, update->provider, sizeof(track->known.provider));
 	memcpy(track->known.vin, update->vin, sizeof(track->known.vin));
 	track->known.simulated = update->simulated;
 	track->at_ms = update->at_ms;
 	track->at_us = mono_us;
 	track->whole = track->whole || update->keyframe;
-	if (update->keyframe ||
-	    (update->item_count && now_us - track->keyframe_us >= sampler->config.keyframe_us)) {
+	if (update->keyframe || (track->whole && update->item_count &&
+				 now_us - track->keyframe_us >= sampler->config.keyframe_us)) {
 		track->keyframe = true;
 		mark(sampler, track, now_us);
 	}

@@ -1,10 +1,12 @@
 /* The sampler: what sources observe becomes records, records become batches for the spool.
  *
  * It remembers the last value of each field of each source. A record carries the fields that have
- * changed, and those whose last record is older than the heartbeat; each with its age. A record is a
- * full keyframe after a source has connected, after a drop, after the uplink came back, and at least
- * every keyframe interval. Readings that come within the batch's age share one record a device; a
- * field that is read again before that seals first, so no reading is lost to a later one.
+ * changed, and those whose last record is older than the heartbeat; each with its age. A record is
+ * a full keyframe after a source has connected, after a drop, after the uplink came back, and at
+ * least every keyframe interval, once its source has said that it is known whole. Readings that
+ * come within the batch's age share one record a device; a field that is read again before that
+ * seals first, so no reading is lost to a later one. What was read of a vehicle is not stated again
+ * once the source gives another VIN, or none any more.
  *
  * A time of the source's own (update->at_ms) stands in a record whose fields are all of that update.
  *

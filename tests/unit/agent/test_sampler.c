@@ -90,6 +90,16 @@ static int observe(const char *device, enum model_field field, double value, int
 	return sampler_update(sampler, &update, now_us);
 }
 
+static int observe_of(const char *vin, enum model_field field, double value, int64_t now_us,
+		      bool keyframe)
+{
+	begin("bus-1", now_us);
+	(void)snprintf(update.vin, sizeof(update.vin), "%s", vin);
+	update.keyframe = keyframe;
+	assert_int_equal(model_update_set_number(&update, field, value), 0);
+	return sampler_update(sampler, &update, now_us);
+}
+
 static void says(const char *text)
 {
 	if (!strstr(taken.json, text))
@@ -168,7 +178,7 @@ static void only_changes_are_recorded_until_the_heartbeat(void **state)
 static void what_is_not_observed_again_is_not_stated_again(void **state)
 {
 	(void)state;
-	(void)observe("bus-1", MODEL_FIELD_SPEED_KMH, 50, 0);
+	(void)observe_of("", MODEL_FIELD_SPEED_KMH, 50, 0, true);
 	(void)sampler_flush(sampler, 0);
 	for (int64_t t = 10 * SECOND; t < 300 * SECOND; t += 10 * SECOND) {
 		(void)observe("bus-1", MODEL_FIELD_AUX_BATTERY_V, 12.6, t);
@@ -217,10 +227,43 @@ static void a_keyframe_states_everything_with_its_age(void **state)
 	says_not("state_of_charge_pct");
 }
 
+static void what_was_read_of_one_vehicle_is_not_told_of_the_next(void **state)
+{
+	static const char first[] = "1D4GP00RX5B123456", second[] = "1D4GP10R85B123457";
+
+	(void)state;
+	assert_int_equal(observe_of(first, MODEL_FIELD_ODOMETER_KM, 120000, 0, true), 0);
+	assert_int_equal(sampler_flush(sampler, 0), 0);
+	/* Not sealed yet when the adapter is moved. */
+	assert_int_equal(observe_of(first, MODEL_FIELD_SPEED_KMH, 50, SECOND, false), 0);
+	assert_int_equal(observe_of(second, MODEL_FIELD_ENGINE_RPM, 800, SECOND + MS, false), 0);
+	assert_int_equal(taken.sealings, 2);
+	says("1D4GP00RX5B123456");
+	says("\"speed_kmh\":50");
+	says_not("engine_rpm");
+	assert_int_equal(observe_of(second, MODEL_FIELD_ENGINE_RPM, 900, 2 * SECOND, true), 0);
+	assert_int_equal(sampler_flush(sampler, 2 * SECOND), 0);
+	says("1D4GP10R85B123457");
+	says("\"engine_rpm\":900");
+	says_not("odometer_km");
+	says_not("speed_kmh");
+	/* Nor of one that does not say which it is. */
+	assert_int_equal(observe_of("", MODEL_FIELD_SPEED_KMH, 30, 3 * SECOND, true), 0);
+	assert_int_equal(sampler_flush(sampler, 3 * SECOND), 0);
+	says("\"speed_kmh\":30");
+	says_not("engine_rpm");
+	/* Whose VIN comes late it is the same. */
+	assert_int_equal(observe_of(first, MODEL_FIELD_ENGINE_RPM, 700, 4 * SECOND, true), 0);
+	assert_int_equal(sampler_flush(sampler, 4 * SECOND), 0);
+	says("\"speed_kmh\":30");
+	says("\"engine_rpm\":700");
+	assert_int_equal(sampler_coalesced(sampler), 0);
+}
+
 static void a_keyframe_comes_at_least_every_interval(void **state)
 {
 	(void)state;
-	(void)observe("bus-1", MODEL_FIELD_SPEED_KMH, 50, 0);
+	(void)observe_of("", MODEL_FIELD_SPEED_KMH, 50, 0, true);
 	(void)sampler_flush(sampler, 0);
 	(void)observe("bus-1", MODEL_FIELD_SPEED_KMH, 51, 299 * SECOND);
 	(void)sampler_flush(sampler, 299 * SECOND);
@@ -228,6 +271,19 @@ static void a_keyframe_comes_at_least_every_interval(void **state)
 	(void)observe("bus-1", MODEL_FIELD_SPEED_KMH, 52, 300 * SECOND);
 	(void)sampler_flush(sampler, 300 * SECOND);
 	says("\"keyframe\":true");
+}
+
+/* A vehicle that sleeps has nothing but its plug's voltage to tell: a keyframe of that would take its
+ * odometer away. */
+static void what_is_not_known_whole_is_not_stated_whole(void **state)
+{
+	(void)state;
+	(void)observe("bus-1", MODEL_FIELD_AUX_BATTERY_V, 12.6, 0);
+	(void)sampler_flush(sampler, 0);
+	(void)observe("bus-1", MODEL_FIELD_AUX_BATTERY_V, 12.5, 400 * SECOND);
+	(void)sampler_flush(sampler, 400 * SECOND);
+	says("12.5");
+	says_not("\"keyframe\":true");
 }
 
 static void a_drop_or_reconnect_states_what_is_known_whole(void **state)
@@ -347,7 +403,9 @@ int suite_agent_sampler(void)
 		TEST(what_is_not_observed_again_is_not_stated_again),
 		TEST(a_field_read_again_is_not_lost_to_the_later_reading),
 		TEST(a_keyframe_states_everything_with_its_age),
+		TEST(what_was_read_of_one_vehicle_is_not_told_of_the_next),
 		TEST(a_keyframe_comes_at_least_every_interval),
+		TEST(what_is_not_known_whole_is_not_stated_whole),
 		TEST(a_drop_or_reconnect_states_what_is_known_whole),
 		TEST(what_the_spool_refuses_is_offered_again),
 		TEST(without_an_age_every_reading_is_sealed_at_once),
