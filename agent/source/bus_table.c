@@ -148,7 +148,7 @@ static const struct dbc_signal *find_signal(const struct dbc *dbc, const char *n
 /* The map may leave the unit out only where the file's own is the field's, or none that is known. */
 static void check_unit(struct load *load, const struct bus_map_signal *signal, const char *unit)
 {
-	const char *wanted = unit_of_field(signal->field);
+	const char *wanted = unit_of_field((int)signal->field);
 	const char *known = unit_find(unit);
 
 	if (signal->kind != BUS_MAP_NUMBER || signal->unit[0] || !known || !known[0] ||

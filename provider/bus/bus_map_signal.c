@@ -144,10 +144,10 @@ static int read_unit(const struct bus_map_section *in, struct bus_map_signal *si
 			return fault(in, "unit", "a unit such as km/h, V, C, %%, not \"%.24s\"",
 				     unit);
 		if (signal->kind == BUS_MAP_NUMBER &&
-		    !unit_convert(unit, signal->field, &signal->to_mul, &signal->to_add))
+		    !unit_convert(unit, (int)signal->field, &signal->to_mul, &signal->to_add))
 			return fault(in, "unit",
 				     "a unit that becomes the field's (%.12s), not \"%.24s\"",
-				     unit_of_field(signal->field), unit);
+				     unit_of_field((int)signal->field), unit);
 	}
 	if (conf_bool(in->sect, "negate")) {
 		if (signal->kind != BUS_MAP_NUMBER)
