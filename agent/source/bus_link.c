@@ -82,6 +82,14 @@ static void forget_hearing(struct bus *bus)
 	bus->heard_us = MODEL_NO_TIME;
 	bus->awake_us = MODEL_NO_TIME;
 	bus->report.bus.frames_per_s = 0;
+	/* The adapter may be in another vehicle when it is back. */
+	bus->report.vin[0] = '\0';
+	bus->report.vin_given[0] = '\0';
+	bus->report.vin_judgement = "";
+	bus->vin_told_us = MODEL_NO_TIME;
+	bus_codes_init(&bus->active);
+	bus_codes_init(&bus->previous);
+	memset(bus->addresses, 0, sizeof(bus->addresses));
 	bus_ask_reset(bus);
 	j1939_tp_drop(&bus->tp);
 }
@@ -159,11 +167,11 @@ void bus_open(struct bus *bus)
 	const struct source_env *env = bus->source.env;
 	struct canbus_filter filters[CANBUS_FILTERS_MAX];
 	const size_t count = make_filters(bus, filters);
-	/* A set of filters that is full lets everything in: what is not wanted is passed over. */
+	/* Where there are too many filters, everything is let in: what is not wanted is passed over. */
 	const struct canbus_options options = {.listen_only = bus->request_count == 0,
-					       .filters = filters,
-					       .filter_count =
-						       count > CANBUS_FILTERS_MAX ? 0 : count};
+					       .filters =
+						       count > CANBUS_FILTERS_MAX ? NULL : filters,
+					       .filter_count = count};
 	int r = env->can ? env->can->open(env->can, bus_interface(bus->source.config->device),
 					  &options, &bus->can)
 			 : -EAFNOSUPPORT;

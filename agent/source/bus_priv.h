@@ -77,7 +77,8 @@ struct bus {
 	uint8_t addresses[256 / 8];
 	struct j1939_tp tp;
 	struct bus_codes active, previous;
-	uint8_t vin_source; /* who told report.vin */
+	uint8_t vin_source;            /* who told report.vin */
+	char vin_last[MODEL_VIN_SIZE]; /* whose odometer the reading remembers */
 	int64_t vin_told_us;
 
 	/* J1939, asking. */

@@ -49,11 +49,11 @@ static void take_vin(struct bus *bus, uint8_t source, const uint8_t *data, size_
 		report->rejected++;
 		return;
 	}
-	if (report->vin[0] && strcmp(report->vin, vin) != 0) {
-		if (!counts_more(bus, source)) {
-			report->rejected++;
-			return;
-		}
+	if (report->vin[0] && strcmp(report->vin, vin) != 0 && !counts_more(bus, source)) {
+		report->rejected++;
+		return;
+	}
+	if (bus->vin_last[0] && strcmp(bus->vin_last, vin) != 0) {
 		/* Another vehicle: what was read of the last one does not count for it. */
 		bus_reading_reset(bus->reading);
 		model_update_clear(&bus->update);
@@ -64,6 +64,7 @@ static void take_vin(struct bus *bus, uint8_t source, const uint8_t *data, size_
 	report->vin_given[0] = '\0';
 	report->vin_judgement = judgement(sure);
 	memcpy(report->vin, vin, sizeof(report->vin));
+	memcpy(bus->vin_last, vin, sizeof(bus->vin_last));
 	tell_vin(bus);
 }
 

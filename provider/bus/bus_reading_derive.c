@@ -43,12 +43,16 @@ static int derive_ignition(struct bus_reading *reading, int64_t mono_us,
 	return model_update_set_integer(update, MODEL_FIELD_IGNITION, ignition) == 0;
 }
 
+static bool are_together(const struct bus_evidence *one, const struct bus_evidence *other)
+{
+	return one->at_us != MODEL_NO_TIME && other->at_us != MODEL_NO_TIME &&
+	       one->at_us - other->at_us <= TOGETHER_US && other->at_us - one->at_us <= TOGETHER_US;
+}
+
 static int derive_power(struct bus_reading *reading, struct model_update *update)
 {
-	const int64_t apart = reading->current.at_us - reading->voltage.at_us;
-
 	if (!reading->current.fresh || reading->mapped[MODEL_FIELD_PACK_POWER_KW] ||
-	    reading->voltage.at_us == MODEL_NO_TIME || apart > TOGETHER_US || apart < -TOGETHER_US)
+	    !are_together(&reading->current, &reading->voltage))
 		return 0;
 	reading->current.fresh = false;
 	return model_update_set_number(update, MODEL_FIELD_PACK_POWER_KW,

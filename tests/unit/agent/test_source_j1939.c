@@ -142,6 +142,25 @@ static void the_vin_of_the_bus_is_the_vehicle(void **state)
 	assert_string_equal(SEEN.vin, "WDB9634031L123456");
 }
 
+static void a_vin_is_not_of_who_was_there_before_the_interface_was_lost(void **state)
+{
+	(void)state;
+	bus_bench_broadcast(65260, 0, VIN "*", 18);
+	bus_bench_say("18FEC1EE#E8F4E40141B11600");
+	can_fake_remove(bus_bench.fake);
+	bus_bench_pass(SECOND);
+	assert_string_equal(bus_bench_report().vin, "");
+	can_fake_return(bus_bench.fake);
+	bus_bench_pass(2 * SECOND);
+	bus_bench_say(IDLE);
+	assert_string_equal(SEEN.vin, "");
+	/* Another vehicle: its odometer is not held against the last one's. */
+	bus_bench_broadcast(65260, 0, "WDB9634031L123456*", 18);
+	bus_bench_say("18FEC1EE#400D0300FFFFFFFF");
+	assert_float_equal(SEEN.number[MODEL_FIELD_ODOMETER_KM], 1000, 0);
+	assert_string_equal(SEEN.vin, "WDB9634031L123456");
+}
+
 static void a_vin_whose_sum_is_wrong_is_not_believed(void **state)
 {
 	(void)state;
@@ -488,6 +507,7 @@ int suite_agent_source_j1939(void)
 		STARTED(it_is_stated_whole_once_it_was_heard_a_while),
 		STARTED(broadcasts_of_two_units_at_once_are_put_together),
 		STARTED(the_vin_of_the_bus_is_the_vehicle),
+		STARTED(a_vin_is_not_of_who_was_there_before_the_interface_was_lost),
 		STARTED(a_vin_whose_sum_is_wrong_is_not_believed),
 		STARTED(the_engine_names_itself),
 		STARTED(a_handshake_between_others_is_overheard),
