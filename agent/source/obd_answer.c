@@ -191,6 +191,8 @@ void obd_on_item_reply(struct obd *obd, const struct obd_reply *reply)
 	obd_item_done(obd, item, outcome, reply->frames);
 	if (outcome != RHYTHM_ANSWERED)
 		obd_check_silence(obd);
+	if (outcome == RHYTHM_REFUSED)
+		obd_check_left(obd);
 	if (!obd_too_much_garbage(obd))
 		go_on(obd);
 }

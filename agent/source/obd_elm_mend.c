@@ -9,6 +9,8 @@
 #define REPEATS_MAX 1      /* of a request that was interrupted or garbled */
 #define INTERNAL_MAX 2     /* ERRxx without a value in between, then it is reported */
 #define RESETS_MAX 3       /* of the adapter without a value in between, the same */
+#define TROUBLES_MAX 5     /* after which the pause grows no more */
+#define TROUBLE_PAUSE_MAX_US (60 * ELM_SECOND)
 
 /* ---- the bus ---- */
 
@@ -55,6 +57,15 @@ void elm_on_bus_open_reply(struct obd_elm *elm, const struct elm327_reply *reply
 
 /* ---- the adapter ---- */
 
+/* Twice as long from time to time: each new try is a request to a vehicle that may want to sleep. */
+static int64_t pause_after(int troubles)
+{
+	const int64_t pause = ELM_BUS_PAUSE_US
+			      << (troubles < TROUBLES_MAX ? troubles : TROUBLES_MAX);
+
+	return pause < TROUBLE_PAUSE_MAX_US ? pause : TROUBLE_PAUSE_MAX_US;
+}
+
 static void internal_error(struct obd_elm *elm, const struct elm327_reply *reply)
 {
 	char detail[128];
@@ -69,7 +80,7 @@ static void internal_error(struct obd_elm *elm, const struct elm327_reply *reply
 		       "goes on.",
 		       reply->text);
 	elm->bus.events->state(elm->bus.arg, SOURCE_ERROR, "adapter_error", detail);
-	elm_wait(elm, ELM_BUS_PAUSE_US, elm_start_setup);
+	elm_wait(elm, pause_after(elm->bus.internal_errors - INTERNAL_MAX), elm_start_setup);
 }
 
 /* It has forgotten its settings. */
@@ -82,7 +93,7 @@ static void was_reset(struct obd_elm *elm)
 	elm->bus.events->state(
 		elm->bus.arg, SOURCE_ERROR, "adapter_error",
 		"The adapter resets itself again and again: check its power and its plug.");
-	elm_wait(elm, ELM_BUS_PAUSE_US, elm_start_setup);
+	elm_wait(elm, pause_after(elm->bus.resets - RESETS_MAX), elm_start_setup);
 }
 
 bool elm_mend_echo(struct obd_elm *elm, const struct elm327_reply *reply)

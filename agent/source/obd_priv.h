@@ -284,6 +284,8 @@ void obd_tell_rest(struct obd *obd);
 void obd_tell_silent_vehicle(struct obd *obd);
 /* A request had no usable answer, though the adapter works: says so where that goes on. */
 void obd_check_silence(struct obd *obd);
+/* Something was refused for good: says so where nothing is left to be asked for. */
+void obd_check_left(struct obd *obd);
 /* Says so at once, where nothing else is said already. */
 void obd_tell_silence(struct obd *obd);
 /* A unit answers, whatever it says: not a silent source's fault. */

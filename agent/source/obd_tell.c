@@ -104,10 +104,15 @@ void obd_tell_rest(struct obd *obd)
 		tell_silence(obd);
 		break;
 	case RHYTHM_REST_VOLTAGE:
+		/* Who has said nothing usable may be anything. */
+		if (obd->report.state != SOURCE_OK)
+			break;
 		obd_set_state(obd, SOURCE_OK, "vehicle_asleep",
 			      "The vehicle is off and its battery is low: it is left alone.");
 		break;
 	case RHYTHM_REST_OFF:
+		if (obd->report.state != SOURCE_OK)
+			break;
 		obd_set_state(obd, SOURCE_OK, "vehicle_asleep",
 			      "The vehicle is off: it is left alone, so that it can sleep.");
 		break;
@@ -132,6 +137,17 @@ void obd_check_silence(struct obd *obd)
 		obd->failing_us = now;
 	if (now - obd->failing_us > SILENT_US)
 		obd_tell_silence(obd);
+}
+
+void obd_check_left(struct obd *obd)
+{
+	for (size_t i = 0; i < obd->item_count; i++)
+		if (!obd->items[i].barred)
+			return;
+	obd_set_state(
+		obd, SOURCE_SILENT, "source_silent",
+		"The vehicle refuses all that the profile and the configuration ask for: is it "
+		"the right profile?");
 }
 
 /* ---- what was observed ---- */

@@ -131,10 +131,10 @@ static void an_adapter_that_resets_itself_for_ever_is_reported_and_paused(void *
 	assert_string_equal(bench_report().reason, "adapter_error");
 	before = bench_count("ATZ");
 	bench_pass(MINUTE);
-	assert_true(bench_count("ATZ") - before < 40);
+	assert_in_range(bench_count("ATZ") - before, 1, 6);
 	bench_reply("010D", "7E803410D32");
 	bench_reply("010C", "7E804410C1AF8");
-	bench_pass(10 * SECOND);
+	bench_pass(70 * SECOND);
 	assert_int_equal(bench_report().state, SOURCE_OK);
 }
 

@@ -63,6 +63,9 @@ static void a_vehicle_that_answered_before_sleeps_when_it_is_silent(void **state
 	bench_reply("0100", "NO DATA");
 	bench_reply("ATRV", "12.6V");
 	bench_pass(20 * MINUTE);
+	/* Nobody has looked yet: what is known is that nothing can be read. */
+	assert_string_equal(bench_report().reason, "source_silent");
+	bench_pass(240 * MINUTE);
 	assert_string_equal(bench_report().reason, "vehicle_asleep");
 }
 

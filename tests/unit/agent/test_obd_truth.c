@@ -235,7 +235,7 @@ static void a_bus_without_acknowledgement_sleeps_where_the_plug_says_so(void **s
 	assert_int_equal(bench_report().state, SOURCE_OK);
 	assert_string_equal(bench_report().reason, "vehicle_asleep");
 	assert_int_equal(bench.seen.integer[MODEL_FIELD_IGNITION], MODEL_IGNITION_OFF);
-	bench_pass(6 * 60 * MINUTE);
+	bench_pass(360 * MINUTE);
 	assert_string_equal(bench_report().reason, "vehicle_asleep");
 }
 
@@ -289,6 +289,66 @@ static void an_adapter_that_never_takes_its_filter_away_is_not_set_up_for_ever(v
 	bench_end();
 }
 
+/* Units that answer everybody, and refuse what the profile asks. */
+static void a_vehicle_that_refuses_everything_says_so(void **state)
+{
+	(void)state;
+	bench_make(far_away);
+	rhythm_defaults(&bench.config.rhythm);
+	bench_reply("ATDPN", "7");
+	bench_reply("0100", "18DAF11006410000180000");
+	bench_reply("221E3B", "17FE007B037F2231");
+	bench_reply("ATRV", "14.1V");
+	bench_start();
+	bench_pass(MINUTE);
+	assert_string_equal(bench_report().reason, "source_silent");
+	assert_non_null(strstr(bench_report().detail, "profile"));
+	assert_true(bench_refusal("battery")[0] != '\0');
+	bench_end();
+}
+
+/* A flat battery lets an adapter reset at each request, and each request drains it more. */
+static void an_adapter_that_resets_at_each_request_is_asked_less_and_less(void **state)
+{
+	(void)state;
+	bench_make(bench_generic);
+	rhythm_defaults(&bench.config.rhythm);
+	bench_reply("0100", "LV RESET");
+	bench_start();
+	bench_pass(60 * MINUTE);
+	assert_int_equal(bench_report().state, SOURCE_ERROR);
+	assert_string_equal(bench_report().reason, "adapter_error");
+	assert_in_range(bench_count("0100"), 10, 75);
+	bench_reply("0100", "7E806410000180000");
+	bench_pass(2 * MINUTE);
+	assert_int_equal(bench_report().state, SOURCE_OK);
+	bench_end();
+	bench_make(bench_generic);
+	rhythm_defaults(&bench.config.rhythm);
+	bench_reply("0100", "ERR71");
+	bench_start();
+	bench_pass(60 * MINUTE);
+	assert_string_equal(bench_report().reason, "adapter_error");
+	assert_in_range(bench_count("0100"), 10, 75);
+	bench_end();
+}
+
+static void who_gives_no_usable_answer_is_not_called_off(void **state)
+{
+	(void)state;
+	bench_make(bench_generic);
+	rhythm_defaults(&bench.config.rhythm);
+	bench_reply("ATDPN", "6");
+	bench_reply("010D", "BUFFER FULL");
+	bench_reply("010C", "BUFFER FULL");
+	bench_start();
+	bench_pass(30 * MINUTE);
+	assert_int_equal(bench_report().state, SOURCE_SILENT);
+	assert_string_equal(bench_report().reason, "source_silent");
+	assert_int_equal(given(MODEL_FIELD_IGNITION), 0);
+	bench_end();
+}
+
 int suite_agent_obd_truth(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +366,9 @@ int suite_agent_obd_truth(void)
 		cmocka_unit_test(a_filter_that_was_tried_is_surely_taken_away),
 		cmocka_unit_test(
 			an_adapter_that_never_takes_its_filter_away_is_not_set_up_for_ever),
+		cmocka_unit_test(a_vehicle_that_refuses_everything_says_so),
+		cmocka_unit_test(an_adapter_that_resets_at_each_request_is_asked_less_and_less),
+		cmocka_unit_test(who_gives_no_usable_answer_is_not_called_off),
 #undef VEHICLE
 	};
 
