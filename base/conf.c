@@ -1,14 +1,13 @@
 #include "base/conf.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/conf_priv.h"
+#include "base/file.h"
 
 #define FILE_MAX_BYTES 1048576
 #define ERRORS_MAX 100
@@ -136,41 +135,12 @@ fail:
 	return r;
 }
 
-/* Reads up to `size` bytes; what is longer fills the buffer. */
-static int read_file(const char *path, char *out, size_t size, size_t *ret_len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	size_t len = 0;
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	while (len < size) {
-		ssize_t n = read(fd, out + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			r = -errno;
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
-	close(fd);
-	if (!r)
-		*ret_len = len;
-	return r;
-}
-
 int conf_load(const char *path, const struct conf_section *schema, struct conf **ret_conf)
 {
-	char *text = malloc(FILE_MAX_BYTES + 1);
+	char *text = NULL;
 	size_t len = 0;
-	int r;
+	int r = file_read(path, FILE_MAX_BYTES, &text, &len);
 
-	if (!text)
-		return -ENOMEM;
-	r = read_file(path, text, FILE_MAX_BYTES + 1, &len);
 	if (!r)
 		r = conf_parse(text, len, path, schema, ret_conf);
 	free(text);

@@ -196,5 +196,7 @@ struct canbus_opener *canbus_opener_linux(void);
 
 /* True where `name` may be an interface's (1..15 characters without '/' and blanks). */
 bool canbus_name_valid(const char *name);
+/* The interface of an address "can:can0", within it; NULL where it is none. */
+const char *canbus_interface(const char *address);
 
 #endif

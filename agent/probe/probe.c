@@ -151,7 +151,9 @@ void probe_take_source(struct probe_result *result, const struct source *source)
 	obd_view(source, &result->view);
 	memcpy(result->units, result->view.units,
 	       result->view.unit_count * sizeof(result->units[0]));
-	result->can = *result->view.can;
+	result->can = (struct elm327_capabilities){.has = 0};
+	if (result->view.can)
+		result->can = *result->view.can;
 	result->view.units = result->units;
 	result->view.can = &result->can;
 	result->found = result->view.connected;

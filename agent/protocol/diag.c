@@ -49,3 +49,47 @@ bool diag_extended_allowed(uint8_t extension, const uint8_t *request, size_t len
 	memcpy(other + 1, request, len);
 	return obd2_request_allowed(other, extension);
 }
+
+static uint8_t repeated(uint8_t service)
+{
+	switch (service) {
+	case 0x01:
+	case 0x06:
+	case 0x09:
+	case 0x19:
+	case 0x1a:
+	case 0x21:
+		return 1;
+	case 0x02: /* the PID and the number of the frozen frame */
+	case 0x22:
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+uint8_t diag_echo_len(const uint8_t *request, size_t len)
+{
+	const size_t echo = len ? 1U + repeated(request[0]) : 0;
+
+	return (uint8_t)(echo < len ? echo : len);
+}
+
+enum diag_meaning diag_meaning(const uint8_t *request, size_t request_len, const uint8_t *message,
+			       size_t len)
+{
+	const size_t echo = diag_echo_len(request, request_len);
+	bool same;
+
+	if (echo == 0 || len == 0)
+		return DIAG_OTHER;
+	if (len >= 3 && message[0] == 0x7f && message[1] == request[0])
+		return message[2] == 0x78 ? DIAG_PENDING : DIAG_REFUSAL;
+	if (len < echo || message[0] != (uint8_t)(request[0] + 0x40))
+		return DIAG_OTHER;
+	if (request[0] == 0x01 && request_len > 2)
+		same = memchr(request + 1, message[1], request_len - 1) != NULL;
+	else
+		same = memcmp(message + 1, request + 1, echo - 1) == 0;
+	return same ? DIAG_ANSWER : DIAG_OTHER;
+}

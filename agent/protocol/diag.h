@@ -41,4 +41,18 @@ bool diag_id_allowed(uint32_t id, unsigned bits);
  * units that take the extension for the length of a single frame. */
 bool diag_extended_allowed(uint8_t extension, const uint8_t *request, size_t len);
 
+/* What a message of a unit is to a request (ISO 14229-1, SAE J1979). */
+enum diag_meaning {
+	DIAG_OTHER, /* nothing: it answers something else */
+	DIAG_ANSWER, /* service + 0x40 and the PID, DID or local identifier that was asked for; of several
+		       * PIDs of service 01 any: units leave out what they do not have */
+	DIAG_REFUSAL, /* 7F service code */
+	DIAG_PENDING, /* 7F service 78: it wants time */
+};
+
+/* How many bytes of the request an answer repeats, the service counted. */
+uint8_t diag_echo_len(const uint8_t *request, size_t len);
+enum diag_meaning diag_meaning(const uint8_t *request, size_t request_len, const uint8_t *message,
+			       size_t len);
+
 #endif

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "agent/protocol/diag.h"
 #include "agent/protocol/elm327_priv.h"
 
 const char *elm327_kind_name(enum elm327_kind kind)
@@ -29,25 +30,6 @@ static void hex_bytes(const char *text, size_t len, uint8_t *out)
 			(uint8_t)(elm327_hex_digit(text[i]) << 4 | elm327_hex_digit(text[i + 1]));
 }
 
-/* How many bytes after the service an answer repeats: the PID, the DID, the local identifier. */
-static uint8_t echoed(uint8_t service)
-{
-	switch (service) {
-	case 0x01:
-	case 0x06:
-	case 0x09:
-	case 0x19:
-	case 0x1a:
-	case 0x21:
-		return 1;
-	case 0x02: /* the PID and the number of the frozen frame */
-	case 0x22:
-		return 2;
-	default:
-		return 0;
-	}
-}
-
 static void read_request(struct elm327_reply *reply)
 {
 	size_t len = strlen(reply->sent);
@@ -58,9 +40,7 @@ static void read_request(struct elm327_reply *reply)
 	len -= len % 2;
 	hex_bytes(reply->sent, len, reply->request);
 	reply->request_len = (uint8_t)(len / 2);
-	reply->echo_len = (uint8_t)(1 + echoed(reply->request[0]));
-	if (reply->echo_len > reply->request_len)
-		reply->echo_len = reply->request_len;
+	reply->echo_len = diag_echo_len(reply->request, reply->request_len);
 }
 
 void elm327_begin(struct elm327_reply *reply, const char *sent, const struct elm327_config *config)

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "agent/protocol/diag.h"
 #include "agent/protocol/elm327_priv.h"
 
 /* ---- putting messages together ---- */
@@ -145,34 +146,24 @@ static const uint8_t *payload(const struct elm327_reply *reply,
 	return reply->pool + message->offset;
 }
 
-static bool is_negative(const struct elm327_reply *reply, const struct elm327_message *message)
-{
-	const uint8_t *data = payload(reply, message);
-
-	return message->whole && message->len >= 3 && data[0] == 0x7f &&
-	       data[1] == reply->request[0];
-}
-
-static bool is_answer(const struct elm327_reply *reply, const struct elm327_message *message)
-{
-	const uint8_t *data = payload(reply, message);
-
-	if (!message->whole || message->piece || message->len < reply->echo_len ||
-	    data[0] != (uint8_t)(reply->request[0] + 0x40))
-		return false;
-	if (reply->request[0] == 0x01 && reply->request_len > 2)
-		return memchr(reply->request + 1, data[1], reply->request_len - 1U) != NULL;
-	return memcmp(data + 1, reply->request + 1, reply->echo_len - 1U) == 0;
-}
-
 static enum elm327_kind kind_of(const struct elm327_reply *reply,
 				const struct elm327_message *message)
 {
-	if (is_answer(reply, message))
-		return ELM327_DATA;
-	if (!is_negative(reply, message))
+	enum diag_meaning meaning = DIAG_OTHER;
+
+	if (message->whole)
+		meaning = diag_meaning(reply->request, reply->request_len, payload(reply, message),
+				       message->len);
+	switch (meaning) {
+	case DIAG_ANSWER:
+		return message->piece ? ELM327_DATA_BAD : ELM327_DATA;
+	case DIAG_REFUSAL:
+		return ELM327_NEGATIVE;
+	case DIAG_PENDING:
+		return ELM327_PENDING;
+	default:
 		return ELM327_DATA_BAD;
-	return payload(reply, message)[2] == 0x78 ? ELM327_PENDING : ELM327_NEGATIVE;
+	}
 }
 
 size_t elm327_incomplete(const struct elm327_reply *reply)
@@ -277,7 +268,7 @@ const uint8_t *elm327_message(const struct elm327_reply *reply, size_t index, ui
 	for (size_t i = 0; i < reply->message_count; i++) {
 		const struct elm327_message *message = &reply->messages[i];
 
-		if (!is_answer(reply, message) || index-- > 0)
+		if (kind_of(reply, message) != ELM327_DATA || index-- > 0)
 			continue;
 		*ret_id = message->id;
 		*ret_len = message->len;

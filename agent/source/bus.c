@@ -7,15 +7,9 @@
 
 #include "agent/source/bus_priv.h"
 
-#define SCHEME "can:"
-
 const char *bus_interface(const char *device)
 {
-	const char *name = device + strlen(SCHEME);
-
-	if (strncmp(device, SCHEME, strlen(SCHEME)) != 0 || !canbus_name_valid(name))
-		return NULL;
-	return name;
+	return canbus_interface(device);
 }
 
 /* ---- is the configuration right? ---- */

@@ -7,6 +7,7 @@
 
 #include "agent/protocol/dbc.h"
 #include "agent/protocol/j1939.h"
+#include "base/file.h"
 #include "provider/unit.h"
 
 #define PDU2 240
@@ -53,39 +54,6 @@ __attribute__((format(printf, 3, 4))) static void mistake(struct load *load, int
 
 /* ---- the DBC file ---- */
 
-static int read_file(const char *path, char **ret_text, size_t *ret_len)
-{
-	FILE *in = fopen(path, "rb");
-	char *text = NULL;
-	size_t len;
-	long size = 0;
-	int r = 0;
-
-	if (!in)
-		return -errno;
-	if (fseek(in, 0, SEEK_END) || (size = ftell(in)) < 0 || fseek(in, 0, SEEK_SET))
-		r = -errno;
-	else if ((size_t)size > BUS_DBC_MAX)
-		r = -EFBIG;
-	if (!r) {
-		text = malloc((size_t)size + 1);
-		r = text ? 0 : -ENOMEM;
-	}
-	if (!r) {
-		len = fread(text, 1, (size_t)size, in);
-		if (len == (size_t)size && !ferror(in))
-			*ret_len = len;
-		else
-			r = -EIO;
-	}
-	(void)fclose(in);
-	if (r)
-		free(text);
-	else
-		*ret_text = text;
-	return r;
-}
-
 static int make_room(struct dbc *dbc, const struct dbc *caps)
 {
 	*dbc = *caps;
@@ -102,7 +70,7 @@ static int read_dbc(struct load *load, const char *path)
 	struct dbc_error error = {0};
 	struct dbc caps = {0};
 	size_t len = 0;
-	int r = read_file(path, &table->text, &len);
+	int r = file_read(path, BUS_DBC_MAX, &table->text, &len);
 
 	if (r) {
 		(void)fprintf(load->errors, "%s: %s\n", path, strerror(-r));

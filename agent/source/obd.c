@@ -22,15 +22,31 @@ static int check_signals(const struct source_config *config, char *expected, siz
 	return r < 0 ? r : 0;
 }
 
+static bool check_device(const struct source_config *config, char *expected, size_t size)
+{
+	const char *interface = canbus_interface(config->device);
+	const unsigned protocol = profile_protocol(config->profile);
+
+	if (!interface && !stream_address_valid(config->device)) {
+		(void)snprintf(expected, size, OBD_ADDRESS_FORMS ", not '%.80s'", config->device);
+		return false;
+	}
+	if (interface && protocol >= 1 && protocol <= 5) {
+		(void)snprintf(expected, size,
+			       "an adapter: vehicles of profile %s have no CAN at their plug",
+			       profile_name(config->profile));
+		return false;
+	}
+	return true;
+}
+
 static int obd_check(const struct source_config *config, const char **ret_key, char *expected,
 		     size_t size)
 {
 	int r;
 
-	if (!stream_address_valid(config->device)) {
+	if (!check_device(config, expected, size)) {
 		*ret_key = "device";
-		(void)snprintf(expected, size, STREAM_ADDRESS_FORMS ", not '%.80s'",
-			       config->device);
 		return -EINVAL;
 	}
 	if (config->rhythm.wake_above_v <= config->rhythm.sleep_below_v) {
@@ -57,6 +73,8 @@ static int create_bus(struct obd *obd)
 		.arg = obd,
 	};
 
+	if (canbus_interface(common.config->device))
+		return obd_can_create(&common, obd_plan_protocol(obd->profile), &obd->bus);
 	return obd_elm_create(&common, obd_plan_protocol(obd->profile), &obd->bus);
 }
 

@@ -1,10 +1,13 @@
-/* The OBD-II source: a vehicle behind an ELM327 (serial line, TCP, Bluetooth), read by a profile. */
+/* The OBD-II source: a vehicle behind an ELM327 (serial line, TCP, Bluetooth) or on a CAN interface,
+ * read by a profile. */
 #ifndef AGENT_SOURCE_OBD_H
 #define AGENT_SOURCE_OBD_H
 
 #include "agent/protocol/elm327_adapter.h"
 #include "agent/protocol/obd2.h"
 #include "agent/source/source.h"
+
+#define OBD_ADDRESS_FORMS STREAM_ADDRESS_FORMS " or can:INTERFACE"
 
 extern const struct source_ops source_obd_ops;
 
@@ -40,7 +43,7 @@ struct obd_view {
 	bool asleep;    /* nobody answered the last look */
 	const struct obd_unit *units;
 	size_t unit_count;
-	const struct elm327_capabilities *can; /* what the adapter can do */
+	const struct elm327_capabilities *can; /* what the adapter can do; NULL: there is none */
 	/* Why the profile's own question could not be asked where nobody answers everybody's: a
 	 * sentence's end, static; NULL where it was asked. */
 	const char *detect_problem;

@@ -110,6 +110,11 @@ struct obd_bus_ops {
 	/* Measures the plug's voltage, reads its ignition line. False where it can do neither;
 	 * else measured() follows. */
 	bool (*measure)(struct obd_bus *bus);
+	/* The vehicle is left alone: where the way can tell that it wakes up, stirred() does. It ends with
+	 * the next request. NULL: it cannot. */
+	void (*rest)(struct obd_bus *bus);
+	/* Is it sure that the vehicle still sleeps, without asking? NULL: never. */
+	bool (*quiet)(const struct obd_bus *bus);
 	/* Fills in what it knows: adapter, chip, baud, missing, noise, resyncs, inits. */
 	void (*report)(const struct obd_bus *bus, struct source_report *report);
 };
@@ -147,5 +152,6 @@ static inline bool obd_bus_is_long(const struct obd_bus *bus)
 /* `bus` is zeroed but for its common part, which the caller has filled. `protocol`: what the profile
  * says of the bus (ATSP's number), 0: nothing. */
 int obd_elm_create(const struct obd_bus *common, uint8_t protocol, struct obd_bus **ret_bus);
+int obd_can_create(const struct obd_bus *common, uint8_t protocol, struct obd_bus **ret_bus);
 
 #endif

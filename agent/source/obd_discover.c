@@ -51,6 +51,11 @@ void obd_start_search(struct obd *obd)
 {
 	static const uint8_t request[] = {0x01, 0x00};
 
+	/* Its bus is silent, so it sleeps: there is no need to ask. */
+	if (obd_is_quiet(obd)) {
+		obd_fall_asleep(obd, 0);
+		return;
+	}
 	if (!obd->connected) {
 		memset(obd->units, 0, sizeof(obd->units));
 		obd->unit_count = 0;

@@ -11,6 +11,7 @@
  *	obd_wants.c     what is to be asked for, from the configuration and the profile
  *	obd_plan.c      what of it this vehicle and the way to it can do
  *	obd_run.c       what is asked next, by the rhythm; sleep
+ *	obd_quiet.c     a bus that tells by itself whether the vehicle sleeps
  *	obd_several.c   several parameters in one request
  *	obd_answer.c    what came of a request
  *	obd_lists.c     trouble codes and calibration ids
@@ -96,18 +97,19 @@ struct obd {
 	/* The vehicle. */
 	struct obd_unit units[OBD_UNITS_MAX];
 	size_t unit_count;
-	uint8_t base;      /* of the bitmap that is asked for */
-	bool by_detect;    /* it answers the profile's question, not 0100 */
-	bool by_everybody; /* it has answered 0100 since the adapter was opened */
-	bool detected;     /* or the profile's question */
-	bool answered;     /* or anything else */
-	bool found;        /* somebody answered since the set-up */
-	bool connected;    /* discovery is done; it is not asleep */
-	bool asleep;       /* nobody answered the last look */
-	bool fresh;        /* it was not discovered since the device was opened */
-	bool whole_due;    /* the first full round is not over yet */
-	size_t vin_step;   /* which way to the VIN is tried */
-	bool vin_late;     /* while the vehicle is read already */
+	uint8_t base;         /* of the bitmap that is asked for */
+	bool by_detect;       /* it answers the profile's question, not 0100 */
+	bool by_everybody;    /* it has answered 0100 since the adapter was opened */
+	bool detected;        /* or the profile's question */
+	bool answered;        /* or anything else */
+	bool found;           /* somebody answered since the set-up */
+	bool connected;       /* discovery is done; it is not asleep */
+	int64_t quiet_due_us; /* when to say again that its bus is silent */
+	bool asleep;          /* nobody answered the last look */
+	bool fresh;           /* it was not discovered since the device was opened */
+	bool whole_due;       /* the first full round is not over yet */
+	size_t vin_step;      /* which way to the VIN is tried */
+	bool vin_late;        /* while the vehicle is read already */
 	int64_t vin_due_us, vin_wait_us;
 	enum obd_vin vin_sure;         /* of report.vin_given or report.vin */
 	char vin_last[MODEL_VIN_SIZE]; /* whose odometer the reading remembers */
@@ -239,6 +241,15 @@ void obd_ask_item(struct obd *obd, size_t item);
 /* Nobody is there. `frames` were spent to learn it. */
 void obd_fall_asleep(struct obd *obd, unsigned frames);
 void obd_measured(struct obd *obd, bool known, double volts);
+
+/* ---- obd_quiet.c ---- */
+
+/* Is it sure, without asking, that the vehicle that is left alone sleeps? */
+bool obd_is_quiet(const struct obd *obd);
+/* Listens to the bus of a vehicle that is left alone, where that can be, and says now and then that it
+ * sleeps; *until_us comes nearer where that is to be done sooner. True where it has just fallen asleep:
+ * what is next is on its way. */
+bool obd_listen(struct obd *obd, int64_t *until_us);
 
 /* ---- obd_several.c ---- */
 

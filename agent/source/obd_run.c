@@ -102,6 +102,8 @@ void obd_next(struct obd *obd)
 		obd_start_search(obd);
 		break;
 	case RHYTHM_WAIT:
+		if (obd_listen(obd, &until))
+			break;
 		(void)obd_wait(obd, until > now ? until - now : 0, obd_next);
 		break;
 	}

@@ -6,6 +6,7 @@
 #include "agent/source/obd_priv.h"
 
 #define REOPEN_MAX_US (5 * OBD_SECOND)
+#define WAKING_US OBD_SECOND
 
 /* ---- the timer ---- */
 
@@ -164,6 +165,15 @@ static void on_measured(void *arg, bool known, double volts)
 	obd_measured(arg, known, volts);
 }
 
+/* Control units need a moment from their first frame to their first answer. */
+static void on_stirred(void *arg)
+{
+	struct obd *obd = arg;
+
+	if (rhythm_rest(obd->rhythm) != RHYTHM_AWAKE && obd->bus->ops->idle(obd->bus))
+		(void)obd_wait(obd, WAKING_US, obd_start_search);
+}
+
 static void on_state(void *arg, enum source_state state, const char *reason, const char *detail)
 {
 	obd_set_state(arg, state, reason, detail);
@@ -185,6 +195,7 @@ const struct obd_bus_events obd_bus_events = {
 	.protocol = on_protocol,
 	.ignition = on_ignition,
 	.measured = on_measured,
+	.stirred = on_stirred,
 	.state = on_state,
 	.lost = on_lost,
 };

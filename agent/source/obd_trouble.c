@@ -10,6 +10,18 @@ static const struct {
 	const char *scheme;
 	struct obd_trouble trouble;
 } troubles[] = {
+	{-ENETDOWN,
+	 "can:",
+	 {"interface_down",
+	  "The CAN interface is down: ip link set NAME up type can bitrate 500000."}},
+	{-EPERM,
+	 "can:",
+	 {"listen_only",
+	  "The CAN interface is set to listen only, so nothing can be asked: set listen-only off."}},
+	{-EAFNOSUPPORT,
+	 "can:",
+	 {"adapter_address", "This kernel has no CAN, or the agent may not use it."}},
+	{-ENODEV, "can:", {"interface_gone", "There is no CAN interface of that name."}},
 	{-EACCES,
 	 "rfcomm:",
 	 {"adapter_denied",

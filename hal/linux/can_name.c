@@ -14,3 +14,13 @@ bool canbus_name_valid(const char *name)
 			return false;
 	return true;
 }
+
+const char *canbus_interface(const char *address)
+{
+	static const char scheme[] = "can:";
+	const size_t len = sizeof(scheme) - 1;
+
+	return strncmp(address, scheme, len) == 0 && canbus_name_valid(address + len)
+		       ? address + len
+		       : NULL;
+}

@@ -1,60 +1,12 @@
 #include "provider/obd/profile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "provider/obd/profile_priv.h"
-
-static int read_all(int fd, char *out, size_t size, size_t *ret_len)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		const ssize_t n = read(fd, out + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	if (len == size)
-		return -EFBIG;
-	*ret_len = len;
-	return 0;
-}
-
-int profile_read_text(const char *path, char **ret_text, size_t *ret_len)
-{
-	char *text = NULL;
-	size_t len = 0;
-	int r;
-	/* O_NONBLOCK: a FIFO of that name must not hold the program. */
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-
-	if (fd < 0)
-		return -errno;
-	r = -ENOMEM;
-	text = malloc(PROFILE_FILE_MAX + 1);
-	if (!text)
-		goto out;
-	r = read_all(fd, text, PROFILE_FILE_MAX + 1, &len);
-	if (r < 0)
-		goto out;
-	*ret_text = text;
-	*ret_len = len;
-	text = NULL;
-out:
-	free(text);
-	close(fd);
-	return r;
-}
 
 /* A signal set of OBDb is a JSON object. */
 static bool is_json(const char *text, size_t len)
@@ -99,7 +51,7 @@ int profile_load(const char *path, profile_allowed_fn *allowed, FILE *errors,
 {
 	char *text = NULL;
 	size_t len = 0;
-	int r = profile_read_text(path, &text, &len);
+	int r = file_read(path, PROFILE_FILE_MAX, &text, &len);
 
 	if (r < 0) {
 		(void)fprintf(errors, "%s: %s\n", path, strerror(-r));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "provider/obd/profile_file_priv.h"
 
 #define FUNCTIONAL_11 0x7dfU
@@ -405,7 +406,7 @@ static int read_signal_set(struct profile_build *build, const struct conf *conf,
 
 	if (!conf_is_set(head, "obdb"))
 		return 0;
-	r = profile_read_text(set, &text, &len);
+	r = file_read(set, PROFILE_FILE_MAX, &text, &len);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0) {

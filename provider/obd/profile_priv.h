@@ -145,8 +145,4 @@ bool profile_build_allowed(const struct profile_build *build, const uint8_t *req
 int profile_read_file(struct profile_build *build, const char *text, size_t len, const char *path);
 int profile_read_obdb(struct profile_build *build, const char *text, size_t len);
 
-/* Reads a whole file of at most PROFILE_FILE_MAX bytes. Returns 0 with *ret_text (the caller frees
- * it), -EFBIG, -ENOMEM, -errno. */
-int profile_read_text(const char *path, char **ret_text, size_t *ret_len);
-
 #endif

@@ -9,12 +9,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hal/can.h"
 #include "tests/sim/adapter.h"
+#include "tests/sim/can_port.h"
 #include "tests/sim/sim_control.h"
 
-/* Where a vehicle of the depot stands: its adapter, and the way back from there. */
+/* Where a vehicle of the depot stands: its adapter, or the CAN interface instead, and the way back from
+ * there. */
 struct berth {
 	struct adapter adapter;
+	struct can_port port;
+	const char *interface; /* NULL: there is an adapter */
+	int64_t delay_us;
 	struct depot *depot;
 };
 
@@ -82,6 +88,12 @@ static int set_vehicle(struct vehicle *vehicle, const struct depot_options *opti
 	return 0;
 }
 
+static int open_can(struct berth *berth)
+{
+	return can_port_open(&berth->port, berth->depot->loop, canbus_opener_linux(),
+			     berth->interface, &berth->adapter.vehicle, berth->delay_us);
+}
+
 static int open_berth(struct depot *depot, const struct depot_options *options, unsigned number)
 {
 	struct berth *berth = &depot->berths[number - 1];
@@ -102,6 +114,14 @@ static int open_berth(struct depot *depot, const struct depot_options *options, 
 	adapter->elm.served = on_served;
 	adapter->elm.served_arg = berth;
 	depot->count = number;
+	if (options->can) {
+		berth->interface = options->can;
+		berth->delay_us = options->delay_us;
+		berth->port.served = on_served;
+		berth->port.served_arg = berth;
+		(void)snprintf(adapter->address, sizeof(adapter->address), "can:%s", options->can);
+		return open_can(berth);
+	}
 	if (options->tcp)
 		return adapter_open_tcp(adapter, 0);
 	n = snprintf(path, sizeof(path), "%s/%s", options->dir, adapter->name);
@@ -110,11 +130,11 @@ static int open_berth(struct depot *depot, const struct depot_options *options, 
 	return adapter_open_pty(adapter, path);
 }
 
-static struct adapter *find_adapter(struct depot *depot, const char *name)
+static struct berth *find_berth(struct depot *depot, const char *name)
 {
 	for (unsigned i = 0; i < depot->count; i++) {
 		if (strcmp(depot->berths[i].adapter.name, name) == 0)
-			return &depot->berths[i].adapter;
+			return &depot->berths[i];
 	}
 	return NULL;
 }
@@ -132,15 +152,25 @@ static void change_activity(struct adapter *adapter, enum vehicle_activity activ
 	vehicle->frozen = frozen;
 }
 
-static int command_one(struct adapter *adapter, const char *what)
+static int set_fault(struct berth *berth, const char *what)
 {
+	if (berth->interface)
+		return can_port_fault_parse(what, &berth->port.fault);
+	return elm327_fault_parse(what, &berth->adapter.elm.fault) ? -EINVAL : 0;
+}
+
+static int command_one(struct berth *berth, const char *what)
+{
+	struct adapter *adapter = &berth->adapter;
 	enum vehicle_activity activity;
-	enum elm327_fault fault;
 
 	if (strcmp(what, "unplug") == 0) {
+		can_port_close(&berth->port);
 		adapter_unplug(adapter);
 		return 0;
 	}
+	if (strcmp(what, "plug") == 0 && berth->interface)
+		return berth->port.can ? 0 : open_can(berth);
 	if (strcmp(what, "plug") == 0)
 		return adapter_plug(adapter);
 	if (strcmp(what, "freeze") == 0 || strcmp(what, "thaw") == 0) {
@@ -151,10 +181,7 @@ static int command_one(struct adapter *adapter, const char *what)
 		change_activity(adapter, activity);
 		return 0;
 	}
-	if (elm327_fault_parse(what, &fault) != 0)
-		return -EINVAL;
-	adapter->elm.fault = fault;
-	return 0;
+	return set_fault(berth, what);
 }
 
 static void say_usage(char *reply, size_t size)
@@ -170,6 +197,9 @@ static void say_usage(char *reply, size_t size)
 	for (unsigned i = 0; i < ELM327_FAULT_COUNT && used < size; i++)
 		used += (size_t)snprintf(reply + used, size - used, ", %s",
 					 elm327_fault_name((enum elm327_fault)i));
+	for (unsigned i = 0; i < CAN_PORT_FAULT_COUNT && used < size; i++)
+		used += (size_t)snprintf(reply + used, size - used, "%s%s", i ? ", " : "; on CAN: ",
+					 can_port_fault_name((enum can_port_fault)i));
 }
 
 void depot_command(struct depot *depot, char *command, char *reply, size_t reply_size)
@@ -177,28 +207,28 @@ void depot_command(struct depot *depot, char *command, char *reply, size_t reply
 	char *save = NULL;
 	const char *name = strtok_r(command, " \t\r\n", &save);
 	const char *what = name ? strtok_r(NULL, " \t\r\n", &save) : NULL;
-	struct adapter *only;
+	struct berth *only;
 	int rc = 0;
 
 	if (!what) {
 		say_usage(reply, reply_size);
 		return;
 	}
-	only = find_adapter(depot, name);
+	only = find_berth(depot, name);
 	if (!only && strcmp(name, "all") != 0) {
 		snprintf(reply, reply_size, "error: no vehicle %.32s in this depot", name);
 		return;
 	}
 	if (only && strcmp(what, "truth") == 0) {
-		vehicle_step(&only->vehicle, loop_now_us(depot->loop));
-		vehicle_print_truth(&only->vehicle, reply, reply_size);
+		vehicle_step(&only->adapter.vehicle, loop_now_us(depot->loop));
+		vehicle_print_truth(&only->adapter.vehicle, reply, reply_size);
 		return;
 	}
 	for (unsigned i = 0; i < depot->count && rc == 0; i++) {
-		struct adapter *adapter = &depot->berths[i].adapter;
+		struct berth *berth = &depot->berths[i];
 
-		if (!only || only == adapter)
-			rc = command_one(adapter, what);
+		if (!only || only == berth)
+			rc = command_one(berth, what);
 	}
 	if (rc == -EINVAL)
 		say_usage(reply, reply_size);
@@ -253,8 +283,10 @@ void depot_destroy(struct depot *depot)
 {
 	if (!depot)
 		return;
-	for (unsigned i = 0; i < depot->count; i++)
+	for (unsigned i = 0; i < depot->count; i++) {
+		can_port_close(&depot->berths[i].port);
 		adapter_close(&depot->berths[i].adapter);
+	}
 	free(depot->berths);
 	sim_control_close(&depot->control);
 	if (depot->journal >= 0)

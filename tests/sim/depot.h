@@ -24,6 +24,7 @@ struct depot_options {
 	int64_t delay_us;        /* of a usual answer */
 	double odometer_step_km; /* > 0: each reading of an odometer is further by this */
 	bool tcp;                /* TCP ports instead of ptys */
+	const char *can;         /* one vehicle on this CAN interface, without an adapter; NULL */
 };
 
 struct depot;

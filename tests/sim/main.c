@@ -19,6 +19,7 @@ enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 static const char usage[] =
 	"usage: freshet-sim depot   --vehicles N --dir DIR [OPTIONS] [--json|--agent-conf]\n"
 	"       freshet-sim elm327  --dir DIR | --tcp  [--vehicle NAME] [OPTIONS]\n"
+	"       freshet-sim can     --interface NAME [--vehicle NAME] [OPTIONS]\n"
 	"       freshet-sim gps     --dir DIR | --tcp  [OPTIONS]\n"
 	"       freshet-sim tell    --control SOCKET VEHICLE|all WHAT\n"
 	"       freshet-sim fault   --control SOCKET VEHICLE|all WHAT\n"
@@ -27,6 +28,7 @@ static const char usage[] =
 	"         TCP port), and prints where they are and which profile reads them, one a line;\n"
 	"         --agent-conf prints the sections of an agent's configuration instead.\n"
 	"elm327   one adapter with a vehicle behind it.\n"
+	"can      a vehicle on a CAN interface (vcan0), for an agent's device = can:NAME.\n"
 	"\n"
 	"         --vehicle NAME[,NAME...]  which vehicles, in turn (a depot has one of each unless\n"
 	"                 --vehicles says more): bus van car truck suv old-van ioniq5 niro leaf-24\n"
@@ -55,7 +57,8 @@ static const char usage[] =
 	"tell     WHAT is an activity (see above), freeze, thaw, or truth: what is true of the vehicle\n"
 	"         now, as JSON, in the canonical model's fields.\n"
 	"fault    WHAT is unplug, plug, silence, asleep, mute, garbage, can-error, lv-reset, slow,\n"
-	"         no-prompt, or none to end a fault.\n";
+	"         no-prompt, or none to end a fault; on CAN silence, deaf (to flow control), lost-frame,\n"
+	"         wrong-sequence, cut-off, slow, refuse.\n";
 
 enum option_code {
 	OPT_VEHICLES = 256,
@@ -71,6 +74,7 @@ enum option_code {
 	OPT_FREEZE,
 	OPT_TCP,
 	OPT_INTERVAL,
+	OPT_INTERFACE,
 	OPT_JSON,
 	OPT_AGENT_CONF,
 	OPT_HELP
@@ -90,6 +94,7 @@ static const struct option long_options[] = {
 	{"freeze", no_argument, NULL, OPT_FREEZE},
 	{"tcp", no_argument, NULL, OPT_TCP},
 	{"interval-ms", required_argument, NULL, OPT_INTERVAL},
+	{"interface", required_argument, NULL, OPT_INTERFACE},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"agent-conf", no_argument, NULL, OPT_AGENT_CONF},
 	{"help", no_argument, NULL, OPT_HELP},
@@ -230,6 +235,9 @@ static bool take_option(struct arguments *args, int code)
 			return false;
 		args->interval_us = number * 1000;
 		return true;
+	case OPT_INTERFACE:
+		args->depot.can = optarg;
+		return true;
 	case OPT_JSON:
 		args->json = true;
 		return true;
@@ -267,7 +275,7 @@ static int set_stage(const struct arguments *args, struct stage *stage)
 {
 	int rc;
 
-	if (!args->depot.tcp && !args->depot.dir) {
+	if (!args->depot.tcp && !args->depot.dir && !args->depot.can) {
 		fprintf(stderr, "freshet-sim: expected --dir DIR (or --tcp)\n");
 		return EXIT_USAGE;
 	}
@@ -380,6 +388,10 @@ int main(int argc, char **argv)
 		return run_gps(&args);
 	if (strcmp(command, "elm327") == 0 && optind == argc) {
 		args.depot.vehicles = args.kinds > 0 ? args.kinds : 1;
+		return run_depot(&args);
+	}
+	if (strcmp(command, "can") == 0 && optind == argc && args.depot.can) {
+		args.depot.vehicles = 1;
 		return run_depot(&args);
 	}
 	if (strcmp(command, "fault") == 0 || strcmp(command, "tell") == 0)

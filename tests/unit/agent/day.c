@@ -97,7 +97,7 @@ static void end_minute(struct day *day)
 	day->source->ops->report(day->source, &report);
 	minute->activity = day->vehicle.activity;
 	minute->asleep = vehicle_asleep(&day->vehicle);
-	minute->frames = day->elm.bus.frames;
+	minute->frames = day->wire ? day->port.bus.frames : day->elm.bus.frames;
 	minute->requests = day->vehicle.counts.requests;
 	minute->requests_asleep = day->vehicle.counts.requests_asleep;
 	minute->looks = report.rhythm.looks;
@@ -151,7 +151,7 @@ static int make_source(struct day *day)
 	day->config = (struct source_config){
 		.name = "obd0",
 		.kind = "obd",
-		.device = "serial:/dev/day",
+		.device = day->wire ? "can:can0" : "serial:/dev/day",
 		.device_id = "day",
 		.signals = "",
 		.profile = day->profile,
@@ -163,11 +163,25 @@ static int make_source(struct day *day)
 	day->env = (struct source_env){
 		.loop = day->loop,
 		.opener = stream_fake_opener(day->line),
+		.can = day->wire ? can_fake_opener(day->wire) : NULL,
 		.update = on_update,
 		.changed = on_changed,
 		.arg = day,
 	};
 	return source_obd_ops.create(&day->config, &day->env, &day->source);
+}
+
+static int put_on_can(struct day *day)
+{
+	int r = can_fake_create(&day->clock.clock, &day->wire);
+
+	if (r)
+		return r;
+	can_fake_set_rate(day->wire, 500000, 100);
+	day->port.served = on_served;
+	day->port.served_arg = day;
+	return can_port_open(&day->port, day->loop, can_fake_opener(day->wire), "can0",
+			     &day->vehicle, ANSWER_US);
 }
 
 int day_begin(struct day *day, const struct day_setup *setup, const struct profile *profile)
@@ -194,6 +208,11 @@ int day_begin(struct day *day, const struct day_setup *setup, const struct profi
 	elm327_set_temperament(&day->elm, setup->temperament);
 	day->elm.served = on_served;
 	day->elm.served_arg = day;
+	if (setup->over_can) {
+		r = put_on_can(day);
+		if (r)
+			return r;
+	}
 	day_judge_begin(day);
 	r = day_core_begin(day);
 	if (r)
@@ -207,6 +226,8 @@ void day_end(struct day *day)
 	if (day->source)
 		day->source->ops->destroy(day->source);
 	day_core_end(day);
+	can_port_close(&day->port);
+	can_fake_destroy(day->wire);
 	elm327_fini(&day->elm);
 	stream_fake_destroy(day->line);
 	loop_destroy(day->loop);

@@ -14,7 +14,9 @@
 #include "agent/sampler.h"
 #include "agent/source/obd.h"
 #include "cloud/domain/health.h"
+#include "hal/fake/can_fake.h"
 #include "hal/fake/stream_fake.h"
+#include "tests/sim/can_port.h"
 #include "tests/sim/elm327.h"
 #include "tests/sim/vehicle.h"
 
@@ -32,6 +34,7 @@ struct day_setup {
 	bool no_voltage; /* the adapter cannot measure the plug's voltage */
 	struct rhythm_config rhythm;
 	enum elm327_temperament temperament;
+	bool over_can; /* without an adapter: on a CAN interface */
 };
 
 #define DAY_QUANTITIES_MAX 40
@@ -78,6 +81,8 @@ struct day {
 	struct stream_fake *line;
 	struct vehicle vehicle;
 	struct elm327 elm;
+	struct can_fake *wire; /* over CAN, instead of line and elm */
+	struct can_port port;
 	struct buf out;
 	const struct profile *profile;
 	struct source_config config;

@@ -1,0 +1,71 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ROOM_MIN 4096
+
+static int make_room(char **text, size_t *room, size_t len)
+{
+	const size_t more = *room ? *room * 2 : ROOM_MIN;
+	char *larger;
+
+	if (len + 1 < *room)
+		return 0;
+	larger = realloc(*text, more);
+	if (!larger)
+		return -ENOMEM;
+	*text = larger;
+	*room = more;
+	return 0;
+}
+
+/* *text is the caller's to free, also after an error. */
+static int read_all(int fd, size_t most, char **text, size_t *ret_len)
+{
+	size_t room = 0, len = 0;
+
+	for (;;) {
+		ssize_t n;
+		const int r = make_room(text, &room, len);
+
+		if (r < 0)
+			return r;
+		n = read(fd, *text + len, room - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len > most)
+			return -EFBIG;
+	}
+	(*text)[len] = '\0';
+	*ret_len = len;
+	return 0;
+}
+
+int file_read(const char *path, size_t most, char **ret_text, size_t *ret_len)
+{
+	/* Opening a FIFO would wait for a writer; reading from one that has a writer may wait. */
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	char *text = NULL;
+	size_t len = 0;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fcntl(fd, F_SETFL, 0) < 0 ? -errno : read_all(fd, most, &text, &len);
+	close(fd);
+	if (r < 0) {
+		free(text);
+		return r;
+	}
+	*ret_text = text;
+	*ret_len = len;
+	return 0;
+}
