@@ -83,7 +83,10 @@ static void tell_silence(struct obd *obd)
 	if (obd->report.state == SOURCE_ERROR)
 		obd_tell_silent_vehicle(obd);
 	obd_set_state(obd, SOURCE_OK, "vehicle_asleep",
-		      "No control unit answers: the vehicle sleeps.");
+		      obd->answered
+			      ? "No control unit answers: the vehicle sleeps."
+			      : "No control unit has answered yet: the vehicle sleeps, or the "
+				"profile is not its own.");
 }
 
 /* Nobody answers on a bus that works: that is a measurement too. But who was never heard may be on

@@ -174,6 +174,7 @@ static void a_bus_that_nobody_was_ever_heard_on_says_nothing_of_the_ignition(voi
 	bench_reply("ATRV", "12.6V");
 	bench_pass(30 * MINUTE);
 	assert_string_equal(bench_report().reason, "vehicle_asleep");
+	assert_non_null(strstr(bench_report().detail, "or the profile"));
 	assert_int_equal(given(MODEL_FIELD_IGNITION), 0);
 	bench_end();
 }
