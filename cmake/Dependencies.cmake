@@ -1,7 +1,7 @@
 # freshet_need(NAME...): find libraries when a room that is built needs them. Each becomes one
 # imported target, PkgConfig::<NAME>, that a module names under LINK.
 #
-#   SQLITE3 ZSTD MOSQUITTO WEBSOCKETS INIH OPENSSL GPS   by pkg-config
+#   SQLITE3 ZSTD MOSQUITTO WEBSOCKETS INIH OPENSSL   by pkg-config
 #   CMOCKA JANSSON                                   the same, for tests alone
 #   MBEDCRYPTO                                       no .pc file: searched for
 #   THREADS                                          -> Threads::Threads
@@ -15,7 +15,6 @@ set(freshet_pc_MOSQUITTO libmosquitto)
 set(freshet_pc_WEBSOCKETS libwebsockets)
 set(freshet_pc_INIH inih)
 set(freshet_pc_OPENSSL openssl)
-set(freshet_pc_GPS libgps)
 set(freshet_pc_CMOCKA cmocka)
 set(freshet_lib_MBEDCRYPTO mbedcrypto)
 

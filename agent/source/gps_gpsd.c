@@ -1,4 +1,5 @@
-/* gpsd's JSON, read by libgps: gps_unpack() takes a line wherever it came from. */
+/* gpsd's JSON (gpsd_json(5)): TPV a position, SKY the satellites, DEVICES and DEVICE the receivers,
+ * VERSION. Not by libgps: docs/decisions/0006-gpsd-without-libgps.md says why. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -8,22 +9,27 @@
 
 #ifdef CONFIG_SOURCE_GPS_GPSD
 
-#include <gps.h>
-
-/* Names and meanings of struct gps_fix_t change with it. */
-#if GPSD_API_MAJOR_VERSION < 10
-#error "libgps is too old: API 10 (gpsd 3.21) or later is needed"
-#endif
+#include "base/rfc3339.h"
+#include "model/wire/json.h"
 
 #define LINE_SIZE 16384 /* gpsd's longest is 10,240 */
 #define KMH_PER_MPS 3.6
+#define DEVICES_MAX 16
+
+/* TPV's mode and status. */
+#define MODE_2D 2
+#define MODE_3D 3
+#define STATUS_ESTIMATED 5
+#define STATUS_TIME_ONLY 7
+#define STATUS_SIMULATED 8
 
 struct gps_gpsd {
-	struct gps_data_t data;
 	char line[LINE_SIZE];
 	size_t len;
 	bool overlong;
 	enum gps_receiver receiver;
+	double hdop; /* of the last SKY; 0: not told */
+	unsigned satellites;
 	int64_t malformed;
 	char release[64];
 	char driver[64];
@@ -51,121 +57,169 @@ void gps_gpsd_destroy(struct gps_gpsd *gpsd)
 
 void gps_gpsd_reset(struct gps_gpsd *gpsd)
 {
-	memset(&gpsd->data, 0, sizeof(gpsd->data));
 	gpsd->len = 0;
 	gpsd->overlong = false;
 	gpsd->receiver = GPS_RECEIVER_UNKNOWN;
+	gpsd->hdop = 0;
+	gpsd->satellites = 0;
 	gpsd->release[0] = '\0';
 	gpsd->driver[0] = '\0';
 }
 
-static void copy_text(char *out, size_t size, const char *in)
+/* ---- members ---- */
+
+static bool take_number(const struct jr_value *object, const char *key, double least, double most,
+			double *ret)
 {
-	const size_t len = strnlen(in, size - 1);
+	double value;
 
-	memcpy(out, in, len);
-	out[len] = '\0';
-}
-
-static bool is_active(const struct devconfig_t *device)
-{
-	return device->activated.tv_sec != 0;
-}
-
-static void note_devices(struct gps_gpsd *gpsd)
-{
-	const struct gps_data_t *data = &gpsd->data;
-	const struct devconfig_t *device = &data->dev;
-
-	if (data->set & DEVICELIST_SET) {
-		if (!data->devices.ndevices)
-			gpsd->receiver = GPS_RECEIVER_NONE;
-		for (int i = 0; i < data->devices.ndevices && i < MAXUSERDEVS; i++)
-			if (i == 0 || is_active(&data->devices.list[i]))
-				device = &data->devices.list[i];
-		if (!data->devices.ndevices)
-			return;
-	} else if (!(data->set & DEVICE_SET)) {
-		return;
-	}
-	gpsd->receiver = is_active(device) ? GPS_RECEIVER_THERE : GPS_RECEIVER_GONE;
-	copy_text(gpsd->driver, sizeof(gpsd->driver), device->driver);
-}
-
-static bool is_position(const struct gps_fix_t *fix)
-{
-	/* Simulated and time-only ones are none; so are estimates without satellites. */
-	if (fix->mode < MODE_2D || fix->status == STATUS_SIM || fix->status == STATUS_TIME ||
-	    fix->status == STATUS_DR)
+	if (!jr_number(jr_get(object, key), &value) || !(value >= least && value <= most))
 		return false;
-	return isfinite(fix->latitude) && isfinite(fix->longitude) && fabs(fix->latitude) <= 90 &&
-	       fabs(fix->longitude) <= 180;
+	*ret = value;
+	return true;
 }
 
-static void convert(const struct gps_data_t *data, int64_t now_us, struct gps_fix *ret)
+static int64_t integer_of(const struct jr_value *object, const char *key)
 {
-	const struct gps_fix_t *fix = &data->fix;
+	int64_t value = 0;
 
-	*ret = (struct gps_fix){
-		.at_ms = MODEL_NO_TIME,
-		.mono_us = now_us,
-		.latitude = fix->latitude,
-		.longitude = fix->longitude,
-		.satellites = data->satellites_used > 0 ? (unsigned)data->satellites_used : 0,
-	};
-	if (fix->time.tv_sec > 0)
-		ret->at_ms = (int64_t)fix->time.tv_sec * 1000 + fix->time.tv_nsec / 1000000;
-	ret->has_altitude = fix->mode >= MODE_3D && isfinite(fix->altMSL);
-	ret->altitude_m = ret->has_altitude ? fix->altMSL : 0;
-	if (isfinite(fix->eph) && fix->eph > 0) {
-		ret->has_accuracy = true;
-		ret->accuracy_m = fix->eph;
-	} else if (isfinite(data->dop.hdop) && data->dop.hdop > 0 && data->dop.hdop < 99) {
-		ret->has_accuracy = true;
-		ret->accuracy_m = data->dop.hdop * NMEA_METRES_PER_HDOP;
+	return jr_integer(jr_get(object, key), &value) ? value : 0;
+}
+
+/* ---- reports ---- */
+
+static void take_version(struct gps_gpsd *gpsd, const struct jr_value *report)
+{
+	if (!jr_string_copy(jr_get(report, "release"), gpsd->release, sizeof(gpsd->release)))
+		gpsd->release[0] = '\0';
+}
+
+/* gpsd tells when it has opened a receiver, and 0 when that is gone. */
+static void take_device(struct gps_gpsd *gpsd, const struct jr_value *device)
+{
+	const struct jr_value *activated = jr_get(device, "activated");
+	const bool there = jr_type(activated) == JR_STRING;
+
+	if (gpsd->receiver == GPS_RECEIVER_THERE && !there && jr_type(activated) == JR_NONE)
+		return; /* something else is told of it */
+	gpsd->receiver = there ? GPS_RECEIVER_THERE : GPS_RECEIVER_GONE;
+	if (there && !jr_string_copy(jr_get(device, "driver"), gpsd->driver, sizeof(gpsd->driver)))
+		gpsd->driver[0] = '\0';
+}
+
+static void take_devices(struct gps_gpsd *gpsd, const struct jr_value *report)
+{
+	const struct jr_value *list = jr_get(report, "devices");
+
+	gpsd->receiver = GPS_RECEIVER_NONE;
+	for (size_t i = 0; i < jr_count(list) && i < DEVICES_MAX; i++)
+		if (gpsd->receiver != GPS_RECEIVER_THERE)
+			take_device(gpsd, jr_at(list, i));
+}
+
+static void take_sky(struct gps_gpsd *gpsd, const struct jr_value *report)
+{
+	const struct jr_value *list = jr_get(report, "satellites");
+	const int64_t used = integer_of(report, "uSat");
+	bool is_used;
+
+	/* Receivers say 99.99 where they do not know. */
+	if (!take_number(report, "hdop", 0.01, 99, &gpsd->hdop))
+		gpsd->hdop = 0;
+	if (jr_type(list) != JR_ARRAY)
+		return;
+	gpsd->satellites = used > 0 && used < 1000 ? (unsigned)used : 0;
+	for (size_t i = 0; !used && i < jr_count(list); i++)
+		if (jr_bool(jr_get(jr_at(list, i), "used"), &is_used) && is_used)
+			gpsd->satellites++;
+}
+
+/* Simulated and time-only ones are no positions; neither are estimates without satellites. */
+static bool is_position(const struct jr_value *report)
+{
+	const int64_t status = integer_of(report, "status");
+
+	return integer_of(report, "mode") >= MODE_2D && status != STATUS_SIMULATED &&
+	       status != STATUS_TIME_ONLY && status != STATUS_ESTIMATED;
+}
+
+/* eph since 3.20, before it an error each way. */
+static bool take_accuracy(const struct gps_gpsd *gpsd, const struct jr_value *report, double *ret)
+{
+	double east, north;
+
+	if (take_number(report, "eph", 0.001, 1e6, ret))
+		return true;
+	if (take_number(report, "epx", 0.001, 1e6, &east) &&
+	    take_number(report, "epy", 0.001, 1e6, &north)) {
+		*ret = sqrt(east * east + north * north);
+		return true;
 	}
-	ret->has_speed = isfinite(fix->speed) && fix->speed >= 0;
-	ret->speed_kmh = ret->has_speed ? fix->speed * KMH_PER_MPS : 0;
-	ret->has_track = isfinite(fix->track) && fix->track >= 0 && fix->track <= 360;
-	ret->track_deg = ret->has_track ? fix->track : 0;
+	*ret = gpsd->hdop * NMEA_METRES_PER_HDOP;
+	return gpsd->hdop > 0;
 }
 
-/* What gpsd says of a receiver that is gone: libgps wants a text there, and passes it over. */
-static bool says_gone(const char *line)
+static enum gps_event take_position(struct gps_gpsd *gpsd, const struct jr_value *report,
+				    int64_t now_us, struct gps_fix *ret_fix)
 {
-	return strstr(line, "\"class\":\"DEVICE\"") && strstr(line, "\"activated\":0}");
+	struct gps_fix fix = {.at_ms = MODEL_NO_TIME, .mono_us = now_us};
+	const char *time;
+	size_t len;
+
+	gpsd->receiver = GPS_RECEIVER_THERE;
+	if (!is_position(report) || !take_number(report, "lat", -90, 90, &fix.latitude) ||
+	    !take_number(report, "lon", -180, 180, &fix.longitude))
+		return GPS_NO_FIX;
+	if (jr_string(jr_get(report, "time"), &time, &len) && rfc3339_parse(time, len, &fix.at_ms))
+		fix.at_ms = MODEL_NO_TIME;
+	fix.satellites = gpsd->satellites;
+	/* altMSL since 3.20. */
+	fix.has_altitude = integer_of(report, "mode") >= MODE_3D &&
+			   (take_number(report, "altMSL", -1e5, 1e5, &fix.altitude_m) ||
+			    take_number(report, "alt", -1e5, 1e5, &fix.altitude_m));
+	fix.has_accuracy = take_accuracy(gpsd, report, &fix.accuracy_m);
+	fix.has_speed = take_number(report, "speed", 0, 1e4, &fix.speed_kmh);
+	fix.speed_kmh *= KMH_PER_MPS;
+	fix.has_track = take_number(report, "track", 0, 360, &fix.track_deg);
+	*ret_fix = fix;
+	return GPS_FIX;
+}
+
+static enum gps_event take_report(struct gps_gpsd *gpsd, const struct jr_value *report,
+				  int64_t now_us, struct gps_fix *ret_fix)
+{
+	char class[16];
+
+	if (!jr_string_copy(jr_get(report, "class"), class, sizeof(class))) {
+		gpsd->malformed++;
+		return GPS_NOTHING;
+	}
+	if (strcmp(class, "TPV") == 0)
+		return take_position(gpsd, report, now_us, ret_fix);
+	if (strcmp(class, "SKY") == 0)
+		take_sky(gpsd, report);
+	else if (strcmp(class, "DEVICE") == 0)
+		take_device(gpsd, report);
+	else if (strcmp(class, "DEVICES") == 0)
+		take_devices(gpsd, report);
+	else if (strcmp(class, "VERSION") == 0)
+		take_version(gpsd, report);
+	return GPS_NOTHING;
 }
 
 static enum gps_event take_line(struct gps_gpsd *gpsd, int64_t now_us, struct gps_fix *ret_fix)
 {
-	struct gps_data_t *data = &gpsd->data;
+	struct jr_doc *doc = NULL;
+	struct jr_error error;
+	enum gps_event event;
 
-	/* gps_unpack() says 0 whatever it could not read, and takes what was cut. */
-	if (gpsd->line[gpsd->len - 1] != '}') {
+	if (jr_parse(gpsd->line, gpsd->len, &doc, &error)) {
 		gpsd->malformed++;
 		return GPS_NOTHING;
 	}
-	if (says_gone(gpsd->line)) {
-		gpsd->receiver = GPS_RECEIVER_GONE;
-		return GPS_NOTHING;
-	}
-	data->set = 0;
-	if (gps_unpack(gpsd->line, data) < 0 || !data->set) {
-		gpsd->malformed++;
-		return GPS_NOTHING;
-	}
-	if (data->set & VERSION_SET)
-		copy_text(gpsd->release, sizeof(gpsd->release), data->version.release);
-	if (data->set & (DEVICELIST_SET | DEVICE_SET))
-		note_devices(gpsd);
-	/* A TPV report. */
-	if (!(data->set & MODE_SET))
-		return GPS_NOTHING;
-	gpsd->receiver = GPS_RECEIVER_THERE;
-	if (!is_position(&data->fix))
-		return GPS_NO_FIX;
-	convert(data, now_us, ret_fix);
-	return GPS_FIX;
+	event = take_report(gpsd, jr_root(doc), now_us, ret_fix);
+	jr_free(doc);
+	return event;
 }
 
 enum gps_event gps_gpsd_feed(struct gps_gpsd *gpsd, uint8_t byte, int64_t now_us, bool *ret_line,

@@ -3,11 +3,11 @@
  *	gps.c       the source as others see it: made, started, stopped, asked for a report
  *	gps_line.c  opening, closing, the line's speed; bytes that come
  *	gps_nmea.c  bytes of a bare receiver become fixes, and when they arrived
- *	gps_gpsd.c  lines of gpsd become fixes (libgps reads them; a build may leave it out)
+ *	gps_gpsd.c  lines of gpsd become fixes (a build may leave it out)
  *	gps_tell.c  fixes become updates of the vehicle, the source's state
  *	gps_time.c  what the fixes say of the time
  *
- * gpsd is reached by a stream of our own, not by gps_open(), which blocks while it connects.
+ * gpsd is a stream like the others, on which it is asked and answers in lines of JSON.
  */
 #ifndef AGENT_SOURCE_GPS_PRIV_H
 #define AGENT_SOURCE_GPS_PRIV_H
@@ -128,7 +128,7 @@ enum gps_receiver {
 	GPS_RECEIVER_GONE, /* it cannot reach it any more */
 };
 
-/* Was libgps built in? */
+/* Was it built in? */
 bool gps_gpsd_there(void);
 /* Returns 0, -ENOMEM, or -ENOTSUP where it was not built in. */
 int gps_gpsd_create(struct gps_gpsd **ret_gpsd);
