@@ -235,6 +235,19 @@ static enum obd_reply_kind kind_of(enum elm327_kind kind)
 	}
 }
 
+/* Units that want time, and whose answer did not come with the others'. */
+static uint32_t count_owing(const struct elm327_reply *reply)
+{
+	struct elm327_part part;
+	uint32_t count = 0;
+	uint8_t nrc;
+
+	for (size_t i = 0; elm327_part(reply, i, &part); i++)
+		count += part.kind == ELM327_PENDING &&
+			 elm327_ecu_kind(reply, part.id, &nrc) == ELM327_PENDING;
+	return count;
+}
+
 void elm_tell(struct obd_elm *elm, const struct elm327_reply *reply)
 {
 	struct obd_reply *out = &elm->reply;
@@ -246,6 +259,8 @@ void elm_tell(struct obd_elm *elm, const struct elm327_reply *reply)
 		.frames = count_frames(reply),
 		.rejected = reply->counts.rejected,
 	};
+	if (out->kind == OBD_REPLY_DATA)
+		out->rejected += count_owing(reply);
 	for (; out->count < OBD_ANSWERS_MAX; out->count++) {
 		answer = &out->answers[out->count];
 		answer->data = elm327_message(reply, out->count, &answer->ecu, &answer->len);

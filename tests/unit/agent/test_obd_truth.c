@@ -123,6 +123,22 @@ static void a_list_that_a_unit_does_not_add_to_any_more_is_not_told(void **state
 	bench_end();
 }
 
+static void a_list_that_a_unit_is_still_at_is_not_told(void **state)
+{
+	(void)state;
+	bench_make(lists);
+	bench_reply("ATDPN", "6");
+	bench_reply("0100", "7E806410000080000\r7E906410000000000");
+	bench_reply("03", "7E80443010301\r7E9037F0378");
+	bench_start();
+	bench_pass(5 * SECOND);
+	assert_int_equal(given(MODEL_FIELD_DTC_CONFIRMED), 0);
+	bench_reply("03", "7E80443010301\r7E9037F0378\r7E9044301C123");
+	bench_pass(11 * SECOND);
+	assert_string_equal(bench.seen.text[MODEL_FIELD_DTC_CONFIRMED], "P0301 U0123 ");
+	bench_end();
+}
+
 /* The last filter that was set before the last request of the list. */
 static void a_list_is_asked_of_all_where_values_are_asked_of_one(void **state)
 {
@@ -358,6 +374,7 @@ int suite_agent_obd_truth(void)
 		VEHICLE(after_a_silence_it_may_be_another_vehicle),
 		VEHICLE(a_vin_that_is_not_believed_is_not_the_last_ones_either),
 		cmocka_unit_test(a_list_that_a_unit_does_not_add_to_any_more_is_not_told),
+		cmocka_unit_test(a_list_that_a_unit_is_still_at_is_not_told),
 		cmocka_unit_test(a_list_is_asked_of_all_where_values_are_asked_of_one),
 		cmocka_unit_test(a_bus_that_nobody_was_ever_heard_on_says_nothing_of_the_ignition),
 		cmocka_unit_test(an_adapter_that_says_ok_to_everything_is_found_out),
