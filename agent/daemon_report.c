@@ -135,10 +135,14 @@ static void put_vehicle(struct jw *w, const struct source_report *report)
 static void put_bus(struct jw *w, const struct source_report *report)
 {
 	const struct source_bus_report *bus = &report->bus;
+	char given[MODEL_VIN_SIZE];
 
 	if (!bus->map)
 		return;
 	jw_text(w, "map", bus->map);
+	model_vin_mask(report->vin_given, given);
+	jw_text(w, "vin_judgement", report->vin_judgement);
+	jw_text(w, "vin_given", report->vin_given[0] ? given : NULL);
 	jw_text(w, "condition", bus->condition);
 	jw_num(w, "frames_per_s", bus->frames_per_s);
 	jw_int(w, "frames", bus->frames);

@@ -157,6 +157,24 @@ static void print_vehicle(const struct jr_value *source)
 			     main_text_of(jr_at(refused, i), "reason"));
 }
 
+/* How a bus is heard, where a source listens to one. */
+static void print_bus(const struct jr_value *source)
+{
+	const char *asking = main_text_of(source, "asking");
+	double rate = 0;
+
+	if (!main_text_of(source, "map")[0])
+		return;
+	(void)jr_number(jr_get(source, "frames_per_s"), &rate);
+	(void)printf("             %s: %.0f frames/s, %" PRId64 " dropped, controller %s%s%s\n",
+		     main_text_of(source, "map"), rate, main_int_of(source, "dropped"),
+		     main_text_of(source, "condition"), asking[0] ? ", " : "", asking);
+	if (main_text_of(source, "vin_given")[0])
+		(void)printf("             the VIN %s is not believed: %s\n",
+			     main_text_of(source, "vin_given"),
+			     main_text_of(source, "vin_judgement"));
+}
+
 static void print_status(const struct jr_value *status)
 {
 	const struct jr_value *uplink = jr_get(status, "uplink");
@@ -189,6 +207,7 @@ static void print_status(const struct jr_value *status)
 	for (size_t i = 0; i < jr_count(sources); i++) {
 		(void)printf("%s\n", main_text_of(jr_at(sources, i), "name"));
 		print_vehicle(jr_at(sources, i));
+		print_bus(jr_at(sources, i));
 	}
 }
 
