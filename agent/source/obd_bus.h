@@ -34,10 +34,9 @@ enum obd_reply_kind {
 
 struct obd_reply {
 	enum obd_reply_kind kind;
-	uint8_t nrc;     /* NEGATIVE */
-	unsigned frames; /* on the bus, the request included */
-	uint32_t
-		rejected; /* lines, frames and messages that broke a rule; answers still owed (78) */
+	uint8_t nrc;       /* NEGATIVE */
+	unsigned frames;   /* on the bus, the request included */
+	uint32_t rejected; /* lines, frames, messages that broke a rule; answers still owed (78) */
 	char trouble[128]; /* BUS_ERROR: a sentence for a person */
 	/* DATA, PARTIAL: service + 0x40 first; they live until the next op. */
 	struct obd_answer answers[OBD_ANSWERS_MAX];
