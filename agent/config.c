@@ -351,17 +351,23 @@ static int load_profile(struct agent_config *config, const struct conf_sect *sec
 			struct source_config *source, FILE *errors)
 {
 	const char *name = conf_text(sect, "profile");
+	const bool is_relative = name[0] != '/' && strchr(name, '/');
+	const char *what = "a profile without mistakes";
 	char expected[160];
 	int r = -EINVAL;
 
-	if (name[0] == '/' || !strchr(name, '/'))
+	if (!is_relative)
 		r = profiles_get(config->profiles, name, errors, &source->profile);
 	if (!r || r == -ENOMEM)
 		return r;
-	(void)snprintf(expected, sizeof(expected),
-		       r == -ENOENT ? "a profile that is there, not '%.80s' (see profile_dir)"
-				    : "a profile without mistakes, not '%.80s'",
-		       name);
+	if (is_relative)
+		what = "a name, or a whole path from / on";
+	else if (r == -ENOENT)
+		what = "a profile that is there";
+	else if (r == -EACCES)
+		what = "a profile that this user may read";
+	(void)snprintf(expected, sizeof(expected), "%s, not '%.80s'%s", what, name,
+		       r == -ENOENT ? " (see profile_dir)" : "");
 	return conf_add_error(config->conf, sect, "profile", expected);
 }
 

@@ -158,8 +158,11 @@ static int show(struct probe *probe, bool json)
 	int bad = 0;
 	int r = json ? print_json(probe) : 0;
 
-	for (size_t i = 0; i < probe->count && !r && !json; i++)
+	for (size_t i = 0; i < probe->count && !r && !json; i++) {
+		if (i > 0)
+			(void)putchar('\n');
 		r = print_one(&probe->subjects[i]);
+	}
 	for (size_t i = 0; i < probe->count; i++) {
 		struct source_report report;
 

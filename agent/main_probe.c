@@ -239,9 +239,11 @@ static int show(struct finding *finding)
 		if (code)
 			return code;
 		if (!options->json)
-			(void)printf("\n[source %s] was added to %s: see device_id, then "
-				     "freshet-agent check-config -c %s\n",
-				     finding->section.name, options->write, options->write);
+			(void)printf("\n[source %s] was added to %s with device_id = %s: see that "
+				     "the registry calls the device so,\n"
+				     "then freshet-agent check-config -c %s\n",
+				     finding->section.name, options->write,
+				     finding->section.device_id, options->write);
 	}
 	return is_good(finding->result) ? EXIT_DONE : EXIT_FAILED;
 }

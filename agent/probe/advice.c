@@ -41,6 +41,9 @@ static const struct {
 	{"vehicle_asleep", "",
 	 "Turn the ignition on (an electric vehicle: press start with the foot on the brake, or plug "
 	 "in a charger), then probe again."},
+	{"profile", "",
+	 "See whether the profile is this vehicle's: `freshet-agent probe --device ADDRESS` suggests "
+	 "one."},
 	{"starting", "",
 	 "The adapter is very slow or loses its replies: probe again; if it stays so, replace it."},
 };
@@ -49,9 +52,9 @@ const char *probe_advice(const struct source_report *report, const char *device)
 {
 	const char *reason = report->reason;
 
-	/* An adapter that has told its name is not the one to blame. */
+	/* An adapter that has told its name is not the one to blame, nor a bus that a VIN came over. */
 	if (strcmp(reason, "source_silent") == 0 && report->adapter[0])
-		reason = "bus_error";
+		reason = report->vin[0] ? "profile" : "bus_error";
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
 		if (strcmp(advices[i].reason, reason) == 0 &&
 		    strncmp(device, advices[i].scheme, strlen(advices[i].scheme)) == 0)

@@ -118,21 +118,32 @@ static void say_adapter(const struct probe_result *result, struct buf *out)
 static void say_unit(const struct obd_unit *unit, struct buf *out)
 {
 	struct buf names;
+	bool has_more = false;
 	unsigned count = 0;
 
 	buf_init(&names, 4096);
 	for (unsigned pid = 1; pid <= 0xff; pid++) {
 		const char *name = obd2_pid_name((uint8_t)pid);
 
-		if (pid % 0x20 == 0 || !obd2_supports(&unit->support, (uint8_t)pid))
+		if (!obd2_supports(&unit->support, (uint8_t)pid))
+			continue;
+		/* The last of a bitmap says that another one follows: the probe of a source asks for
+		 * those only that its profile needs. */
+		has_more = pid % 0x20 == 0;
+		if (has_more)
 			continue;
 		count++;
 		if (name)
 			buf_printf(&names, " %s", name);
+		else
+			buf_printf(&names, " %02X", pid);
 	}
 	label(out, "");
-	buf_printf(out, "%X has %u parameter%s%s", unit->id, count, count == 1 ? "" : "s",
-		   names.len ? ":\n" : "\n");
+	if (!count && has_more)
+		buf_printf(out, "%X answers\n", unit->id);
+	else
+		buf_printf(out, "%X has %u parameter%s%s%s", unit->id, count, count == 1 ? "" : "s",
+			   has_more ? " or more" : "", names.len ? ":\n" : "\n");
 	if (names.len && buf_text(&names)) {
 		label(out, "");
 		put_wrapped(out, buf_text(&names) + 1);

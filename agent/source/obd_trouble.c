@@ -55,6 +55,8 @@ static const struct {
 	{-EHOSTUNREACH, "", {"adapter_unreachable", "There is no way to the adapter's address."}},
 	{-ENETUNREACH, "", {"adapter_unreachable", "There is no way to the adapter's address."}},
 	{-ERANGE, "", {"adapter_speed", "The line cannot do the configured baud rate."}},
+	{-ENOTTY, "serial:", {"adapter_address", "The device is no serial port."}},
+	{-EISDIR, "serial:", {"adapter_address", "The device is a folder, no serial port."}},
 	{-EINVAL, "", {"adapter_address", "The device's address is not one that can be opened."}},
 };
 

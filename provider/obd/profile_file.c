@@ -332,8 +332,10 @@ static int read_command(const struct profile_section *in, bool is_29)
 	if (known >= 0 && !conf_is_set(in->sect, "request"))
 		return complete_command(in, known);
 	if (!conf_is_set(in->sect, "request"))
-		return PROFILE_FAULT(in, "request",
-				     "the required key, the bytes of the request in hex");
+		return PROFILE_FAULT(
+			in, "request",
+			"the required key, the bytes of the request in hex (only a command of the "
+			"obdb set needs none; freshet-agent profile SET lists them)");
 	(void)snprintf(command.id, sizeof(command.id), "%s", conf_name(in->sect));
 	r = read_request(in, &command);
 	if (r < 0)

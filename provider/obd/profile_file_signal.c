@@ -209,6 +209,11 @@ int profile_read_signal(const struct profile_section *in)
 
 	if (known >= 0 && !conf_is_set(in->sect, "command"))
 		return complete_signal(in, known);
+	if (known < 0 && !conf_is_set(in->sect, "command"))
+		return PROFILE_FAULT(
+			in, "command",
+			"the required key, the name of a [command] (only a signal of the "
+			"obdb set needs none; freshet-agent profile SET lists them)");
 	if (command < 0)
 		return PROFILE_FAULT(in, "command", "the name of a [command], not \"%.40s\"",
 				     owner);

@@ -499,7 +499,7 @@ static void each_mistake_of_a_signal_is_said_with_its_line(void **state)
 {
 	static const struct mistake cases[] = {
 		{ONE("bytes = 0 1\n"),
-		 "car.conf:7: [signal x] command: expected the name of a [command], not \"\""},
+		 "car.conf:7: [signal x] command: expected the required key, the name of a [command]"},
 		{ONE("command = cmd\nbytes = 0 1\n"), "car.conf:8: [signal x] command: expected"},
 		{ONE("command = bms\n"),
 		 "car.conf:7: [signal x] bits: expected exactly one of bytes, bits, bit"},
