@@ -392,6 +392,22 @@ static void a_refusal_for_good_is_not_asked_again(void **state)
 	assert_int_equal(bench_report().state, SOURCE_OK);
 }
 
+/* Where all is refused nothing is asked any more: that must not look like a start for ever. */
+static void a_vehicle_that_refuses_all_of_a_profile_is_told_of_soon(void **state)
+{
+	(void)state;
+	bench_reply("0100", "7E8 06 41 00 00 00 00 00");
+	bench_reply("220101", "7EC037F2231");
+	bench_reply("220105", "7EC037F2231");
+	bench_reply("22C00B", "7A8037F2231");
+	bench_reply("22C00C", "7A8037F2231");
+	bench_start();
+	bench_pass(20 * SECOND);
+	assert_int_equal(bench_report().state, SOURCE_SILENT);
+	assert_string_equal(bench_report().reason, "source_silent");
+	assert_non_null(strstr(bench_report().detail, "the right profile"));
+}
+
 static void a_refusal_for_now_is_asked_again_at_its_period(void **state)
 {
 	(void)state;
@@ -710,6 +726,7 @@ int suite_agent_obd_profile(void)
 		GENERIC(several_are_given_up_where_they_stop_to_work),
 		GENERIC(before_can_each_parameter_goes_alone),
 		ELECTRIC(a_refusal_for_good_is_not_asked_again),
+		ELECTRIC(a_vehicle_that_refuses_all_of_a_profile_is_told_of_soon),
 		ELECTRIC(a_refusal_for_now_is_asked_again_at_its_period),
 		ELECTRIC(a_unit_that_wants_time_is_waited_for),
 		ELECTRIC(a_unit_that_wants_time_for_ever_does_not_hold_the_others),

@@ -240,6 +240,10 @@ static void every_trouble_comes_with_what_to_do(void **state)
 	report->reason = "source_silent";
 	strcpy(report->adapter, "ELM327 v1.5");
 	refuse(say(found, false), "power");
+	/* Nor is the plug loose where the vehicle gave its VIN. */
+	expect(probe_advice(report, "serial:/dev/ttyUSB0"), "plug");
+	strcpy(report->vin, "KMHKR81AANU000012");
+	expect(probe_advice(report, "serial:/dev/ttyUSB0"), "profile");
 }
 
 static void json_has_the_same_and_null_where_nothing_is_known(void **state)
