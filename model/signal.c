@@ -61,13 +61,6 @@ bool model_signal_raw(const struct model_signal *signal, const uint8_t *data, si
 	return true;
 }
 
-bool model_signal_all_ones(const struct model_signal *signal, uint64_t raw)
-{
-	if (signal->bits < 1 || signal->bits > BITS_MAX)
-		return false;
-	return (raw & mask_of(signal->bits)) == mask_of(signal->bits);
-}
-
 double model_signal_scale(const struct model_signal *signal, uint64_t raw)
 {
 	const double number = signal->is_signed ? (double)(int64_t)raw : (double)raw;

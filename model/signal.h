@@ -30,9 +30,6 @@ struct model_signal {
 bool model_signal_raw(const struct model_signal *signal, const uint8_t *data, size_t len,
 		      uint64_t *ret_raw);
 
-/* All ones in the signal's width: what most makers mean by "not available". */
-bool model_signal_all_ones(const struct model_signal *signal, uint64_t raw);
-
 /* The raw number on its scale. */
 double model_signal_scale(const struct model_signal *signal, uint64_t raw);
 

@@ -20,7 +20,8 @@ const char *conform_j1939_status(enum j1939_status status)
 	return names[status];
 }
 
-const struct j1939_spn *conform_j1939_spn(int64_t pgn, int64_t spn)
+/* The parameter of a group by its number; NULL: the table has none. */
+static const struct j1939_spn *find_spn(int64_t pgn, int64_t spn)
 {
 	size_t count = 0;
 	const struct j1939_spn *spns =
@@ -90,7 +91,7 @@ int conform_j1939_case(struct conform_run *run, const struct jr_value *row)
 	    !conform_j1939_need(run, row, "spn", &number))
 		return -EINVAL;
 	id = j1939_id_parse(frame.id);
-	spn = conform_j1939_spn(pgn, number);
+	spn = find_spn(pgn, number);
 	if (id.pgn != pgn || id.source != sa)
 		conform_wrong(run, "group %u of %u", (unsigned)id.pgn, (unsigned)id.source);
 	else if (!spn)
@@ -149,7 +150,7 @@ static const struct j1939_spn *find_row(int64_t pgn, const struct jr_value *row)
 	int64_t number;
 
 	if (jr_integer(jr_get(row, "spn"), &number))
-		return conform_j1939_spn(pgn, number);
+		return find_spn(pgn, number);
 	spns = pgn >= 0 && pgn <= 0x3ffff ? j1939_spns((uint32_t)pgn, &count) : NULL;
 	for (size_t i = 0; i < count; i++)
 		if (same(row, "start_bit", spns[i].start))

@@ -11,9 +11,6 @@
 /* "ok", "na", "error", "reserved", "short". */
 const char *conform_j1939_status(enum j1939_status status);
 
-/* The parameter of a group by its number; NULL: the table has none. */
-const struct j1939_spn *conform_j1939_spn(int64_t pgn, int64_t spn);
-
 /* A member that must be an integer; says what is missing and returns false where it is not. */
 bool conform_j1939_need(const struct conform_run *run, const struct jr_value *object,
 			const char *key, int64_t *ret);

@@ -202,8 +202,11 @@ static void say_usage(char *reply, size_t size)
 					 can_port_fault_name((enum can_port_fault)i));
 }
 
-void depot_command(struct depot *depot, char *command, char *reply, size_t reply_size)
+/* Carries out "VEHICLE|all unplug|plug|FAULT|ACTIVITY|freeze|thaw" or "VEHICLE truth"; the answer goes
+ * to `reply`. */
+static void on_control(void *arg, char *command, char *reply, size_t reply_size)
 {
+	struct depot *depot = arg;
 	char *save = NULL;
 	const char *name = strtok_r(command, " \t\r\n", &save);
 	const char *what = name ? strtok_r(NULL, " \t\r\n", &save) : NULL;
@@ -236,11 +239,6 @@ void depot_command(struct depot *depot, char *command, char *reply, size_t reply
 		snprintf(reply, reply_size, "error: %s: %s", what, strerror(-rc));
 	else
 		snprintf(reply, reply_size, "ok: %.32s %.32s", name, what);
-}
-
-static void on_control(void *arg, char *command, char *reply, size_t reply_size)
-{
-	depot_command(arg, command, reply, reply_size);
 }
 
 int depot_create(struct loop *loop, const struct depot_options *options, struct depot **ret_depot)

@@ -37,8 +37,4 @@ void depot_destroy(struct depot *depot);
  * agent's configuration with `agent_conf`. */
 void depot_print(const struct depot *depot, bool json, bool agent_conf);
 
-/* Carries out "VEHICLE|all unplug|plug|FAULT|ACTIVITY|freeze|thaw" or "VEHICLE truth"; the answer goes
- * to `reply`. */
-void depot_command(struct depot *depot, char *command, char *reply, size_t reply_size);
-
 #endif

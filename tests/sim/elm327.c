@@ -62,7 +62,7 @@ void elm327_fini(struct elm327 *elm)
 	buf_free(&elm->reply);
 }
 
-unsigned elm327_dice(struct elm327 *elm, unsigned sides)
+static unsigned dice(struct elm327 *elm, unsigned sides)
 {
 	elm->seed = elm->seed * 1664525u + 1013904223u;
 	return (elm->seed >> 8) % sides;
@@ -99,15 +99,15 @@ static void lose(struct elm327 *elm, size_t at, size_t count)
 /* Changes and loses a few bytes: what bad cables and clones do. */
 static void spoil(struct elm327 *elm)
 {
-	for (unsigned n = 1 + elm327_dice(elm, 4); n > 0 && elm->reply.len > 2; n--) {
-		size_t at = elm327_dice(elm, (unsigned)elm->reply.len);
+	for (unsigned n = 1 + dice(elm, 4); n > 0 && elm->reply.len > 2; n--) {
+		size_t at = dice(elm, (unsigned)elm->reply.len);
 
-		switch (elm327_dice(elm, 3)) {
+		switch (dice(elm, 3)) {
 		case 0:
-			elm->reply.data[at] = (char)(0x80 | elm327_dice(elm, 128));
+			elm->reply.data[at] = (char)(0x80 | dice(elm, 128));
 			break;
 		case 1:
-			elm->reply.data[at] = "0123456789ABCDEF\r"[elm327_dice(elm, 17)];
+			elm->reply.data[at] = "0123456789ABCDEF\r"[dice(elm, 17)];
 			break;
 		default:
 			lose(elm, at, 1);
@@ -138,25 +138,24 @@ static void glue_lines(struct elm327 *elm)
 		elm->reply.len > 8 ? memchr(elm->reply.data + 4, '\r', elm->reply.len - 8) : NULL;
 
 	if (end)
-		lose(elm, (size_t)(end - elm->reply.data) - elm327_dice(elm, 3),
-		     3 + elm327_dice(elm, 2));
+		lose(elm, (size_t)(end - elm->reply.data) - dice(elm, 3), 3 + dice(elm, 2));
 }
 
 /* Replies to requests suffer most: they are long. */
 static void be_moody(struct elm327 *elm, bool data)
 {
-	if (elm327_dice(elm, 150) == 0)
+	if (dice(elm, 150) == 0)
 		reset_in_reply(elm, true);
-	else if (data && elm327_dice(elm, 14) == 0)
+	else if (data && dice(elm, 14) == 0)
 		glue_lines(elm);
-	else if (data && elm->reply.len > 1 && elm327_dice(elm, 16) == 0)
-		lose(elm, elm327_dice(elm, (unsigned)elm->reply.len - 1), 1);
+	else if (data && elm->reply.len > 1 && dice(elm, 16) == 0)
+		lose(elm, dice(elm, (unsigned)elm->reply.len - 1), 1);
 }
 
 /* Clones send NULs now and then. */
 static void add_nul(struct elm327 *elm)
 {
-	size_t at = elm327_dice(elm, (unsigned)elm->reply.len + 1);
+	size_t at = dice(elm, (unsigned)elm->reply.len + 1);
 
 	buf_putc(&elm->reply, '\0');
 	memmove(elm->reply.data + at + 1, elm->reply.data + at, elm->reply.len - at - 1);
@@ -167,10 +166,10 @@ static int64_t disturb(struct elm327 *elm, int64_t delay_us, bool data)
 {
 	if (elm->temperament == ELM327_TEMPER_MOODY)
 		be_moody(elm, data);
-	else if (elm->temperament == ELM327_TEMPER_CLONE && elm327_dice(elm, 4) == 0)
+	else if (elm->temperament == ELM327_TEMPER_CLONE && dice(elm, 4) == 0)
 		add_nul(elm);
 	else if (elm->temperament == ELM327_TEMPER_SLOW && data)
-		delay_us += (1000 + elm327_dice(elm, 1000)) * MS;
+		delay_us += (1000 + dice(elm, 1000)) * MS;
 	switch (elm->fault) {
 	case ELM327_FAULT_GARBAGE:
 		spoil(elm);
@@ -191,7 +190,7 @@ static bool prompt_is_lost(struct elm327 *elm)
 	elm->replies++;
 	if (elm->fault == ELM327_FAULT_NO_PROMPT)
 		return elm->replies % 3 == 0;
-	return elm->temperament == ELM327_TEMPER_MOODY && elm327_dice(elm, 80) == 0;
+	return elm->temperament == ELM327_TEMPER_MOODY && dice(elm, 80) == 0;
 }
 
 /* ---- commands ---- */

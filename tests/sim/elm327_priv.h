@@ -38,7 +38,6 @@ static inline bool elm327_able(const struct elm327 *elm, enum elm327_ability abi
 }
 
 void elm327_set_defaults(struct elm327 *elm);
-unsigned elm327_dice(struct elm327 *elm, unsigned sides);
 void elm327_say(struct elm327 *elm, const char *text);
 void elm327_end_line(struct elm327 *elm);
 

@@ -133,22 +133,6 @@ static void what_does_not_reach_or_is_none_gives_nothing(void **state)
 	}
 }
 
-static void all_ones_is_seen_in_every_width_signed_or_not(void **state)
-{
-	struct model_signal signal;
-
-	(void)state;
-	for (unsigned bits = 1; bits <= 64; bits++) {
-		signal = signal_of(0, (uint8_t)bits, MODEL_SIGNAL_BIG, false);
-		assert_true(model_signal_all_ones(&signal, UINT64_MAX >> (64 - bits)));
-		assert_true(model_signal_all_ones(&signal, UINT64_MAX)); /* sign-extended */
-		assert_false(model_signal_all_ones(&signal, (UINT64_MAX >> (64 - bits)) - 1));
-		assert_false(model_signal_all_ones(&signal, 0));
-	}
-	signal = signal_of(0, 0, MODEL_SIGNAL_BIG, false);
-	assert_false(model_signal_all_ones(&signal, 0));
-}
-
 static bool near(double value, double expected)
 {
 	return value > expected - 1e-9 && value < expected + 1e-9;
@@ -180,7 +164,6 @@ int suite_model_signal(void)
 		cmocka_unit_test(bits_are_taken_where_they_stand),
 		cmocka_unit_test(every_place_and_width_agrees_with_single_bits),
 		cmocka_unit_test(what_does_not_reach_or_is_none_gives_nothing),
-		cmocka_unit_test(all_ones_is_seen_in_every_width_signed_or_not),
 		cmocka_unit_test(the_scale_multiplies_divides_and_adds),
 	};
 
