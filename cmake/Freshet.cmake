@@ -14,7 +14,8 @@
 #
 #   freshet_suite(NAME <room>_<module> SOURCES test_x.c [LINK ...] [PORTABLE] [GUEST]
 #                 [LABELS ...] [TIMEOUT seconds])
-#     A cmocka suite that exports `int suite_<room>_<module>(void)`; tests/unit/main.c calls it. Stands in tests/unit/<room>/CMakeLists.txt. ctest name <room>.<module>, label unit
+#     A cmocka suite that exports `int suite_<room>_<module>(void)`; tests/unit/main.c calls it.
+#     Stands in tests/unit/<room>/CMakeLists.txt. ctest name <room>.<module>, label unit
 #     unless LABELS says otherwise, TIMEOUT 30 unless given. cmocka and the headers of the tree
 #     come by themselves. PORTABLE suites use the portable subset of cmocka and also run on the
 #     small targets. GUEST: it needs a kernel of its own, and a test of tests/vm runs it there.

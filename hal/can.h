@@ -2,9 +2,9 @@
  *
  * What a port owes: nothing blocks. Frames come in the order of the bus, each with the time of its
  * arrival. An interface that goes down (-ENETDOWN) is told once, by read or by a write that comes
- * first, and the bus may stay open: frames come again when the interface is up. One that goes away (-ENODEV) does not come back: the
- * bus is then good only for closing. Error frames of the controller do not come as frames: they
- * become the state. Remote frames and what this bus itself has written do not come at all; what others
+ * first, and the bus may stay open: frames come again when the interface is up. One that goes away
+ * (-ENODEV) does not come back: the bus is then good only for closing. Error frames of the controller
+ * do not come as frames: they become the state. Remote frames and what this bus itself has written do not come at all; what others
  * on this machine write does. A bus that was opened to listen refuses to write (-EPERM), whatever the
  * interface itself allows. The caller's thread owns the bus.
  */

@@ -20,11 +20,11 @@ enum j1939_pgn {
 	J1939_PGN_TP_DT = 60160,
 	J1939_PGN_TP_CM = 60416,
 	J1939_PGN_CLAIM = 60928,
-	J1939_PGN_DM1 = 65226, /* active trouble codes */
-	J1939_PGN_DM2 = 65227, /* previously active ones */
-	J1939_PGN_SOFT = 65242,
-	J1939_PGN_CI = 65259,
-	J1939_PGN_VI = 65260, /* vehicle identification */
+	J1939_PGN_DM1 = 65226,  /* active trouble codes */
+	J1939_PGN_DM2 = 65227,  /* previously active ones */
+	J1939_PGN_SOFT = 65242, /* software identification */
+	J1939_PGN_CI = 65259,   /* component identification */
+	J1939_PGN_VI = 65260,   /* vehicle identification */
 };
 
 /* A 29-bit identifier taken apart (J1939-21 5.2). */
@@ -41,12 +41,13 @@ uint32_t j1939_id_make(const struct j1939_id *id);
 
 /* ---- parameters ---- */
 
+/* A parameter (suspect parameter number): value = raw * mul + add. The table is j1939_spns.def. */
 struct j1939_spn {
-	uint32_t pgn;
-	uint32_t spn; /* 0: not confirmed */
-	const char *name, *unit;
-	uint16_t start;
-	uint8_t bits;
+	uint32_t pgn;            /* the group that has it */
+	uint32_t spn;            /* 0: not confirmed */
+	const char *name, *unit; /* lasting */
+	uint16_t start;          /* bit offset: bit 1 of byte 1 is 0, least significant first */
+	uint8_t bits;            /* 1..64 */
 	double mul, add;
 };
 
@@ -64,7 +65,8 @@ enum j1939_status {
 	J1939_SHORT,         /* the message does not reach that far */
 };
 
-/* The raw bits and what they say. *ret_raw is set but with J1939_SHORT. */
+/* The raw bits, placed as in struct j1939_spn, and what they say. *ret_raw is set but with
+ * J1939_SHORT. */
 enum j1939_status j1939_raw(uint16_t start, uint8_t bits, const uint8_t *data, size_t len,
 			    uint64_t *ret_raw);
 /* The value; *ret_value is set with J1939_OK only. */
@@ -102,8 +104,8 @@ void j1939_dtc_text(const struct j1939_dtc *dtc, char out[static J1939_DTC_TEXT]
  * have been seen to send other bytes. False where there are not 17 before the '*'. */
 bool j1939_vin(const uint8_t *data, size_t len, char out[static J1939_VIN_SIZE]);
 
-/* The field `index` of a text with '*' after each, printable characters only, cut to `size`. False
- * where there is none or it is empty. */
+/* The field `index` of a text with '*' after each, printable characters only, cut to `size`
+ * (1 and up, with the NUL). False where there is none or it is empty. */
 bool j1939_text(const uint8_t *data, size_t len, size_t index, char *out, size_t size);
 
 #endif

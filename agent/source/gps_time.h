@@ -3,9 +3,9 @@
  *
  * The difference of a fix's time and of the machine's uptime at its arrival stays the same but for that
  * delay. A time counts when three fixes more agree with it within a second than do not; of those that
- * agree the one that came soonest is told. What is told is so late by the smallest delay, never early; with a fix a
- * second that is well below a second at 9600 baud. A single fix that disagrees is refused; where
- * many in a row agree with each other on another time, the receiver has corrected itself (leap
+ * agree the one that came soonest is told. What is told is so late by the smallest delay, never early;
+ * with a fix a second that is well below a second at 9600 baud. A single fix that disagrees is refused;
+ * where many in a row agree with each other on another time, the receiver has corrected itself (leap
  * seconds come with the almanac, after up to 12.5 minutes) and that counts.
  *
  * No I/O, no clock, no allocation.

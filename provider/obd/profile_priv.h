@@ -118,8 +118,8 @@ int profile_build_null_ones(struct profile_build *build, int signal, int line);
 /* The unit of a signal's values, which is remembered for a field that is given later; "": none.
  * Returns 0 or -EINVAL. */
 int profile_build_unit(struct profile_build *build, int signal, const char *unit, int line);
-/* Makes a signal a canonical field (-1: none), from its unit: sets field, to_mul, to_add. Returns 0, or -EINVAL
- * where the unit does not become the field's. */
+/* Makes a signal a canonical field (-1: none), from its unit: sets field, to_mul, to_add. Returns 0, or
+ * -EINVAL where the unit does not become the field's. */
 int profile_build_field(struct profile_build *build, int signal, int field, int line);
 
 /* Checks everything that spans commands and signals, and ends the building, whatever it returns: 0

@@ -16,9 +16,10 @@
  *	power is voltage times current where both were read within 3 s, once a current;
  *	ignition without a condition: on where the engine turns, the vehicle moves or a gear is
  *	engaged; not on where none of these and the 12 V system (or the 24 V one) is not being
- *	charged: told as unknown, for whether off or accessory nothing tells; on where it is being charged, but a vehicle with a traction battery then says
- *	unknown, for it also charges its 12 V battery while it stands (so does, for the first
- *	minute, one whose engine was not seen running); off where the bus is silent;
+ *	charged: told as unknown, for whether off or accessory nothing tells; on where it is being
+ *	charged, but a vehicle with a traction battery then says unknown, for it also charges its
+ *	12 V battery while it stands (so does, for the first minute, one whose engine was not seen
+ *	running); off where the bus is silent;
  *	driving without a condition: it moves;
  *	charging without a condition is unknown; a vehicle that charges is plugged in, and one of a
  *	profile that knows charging is not while it moves; "stopped" needs a cable that is seen or a

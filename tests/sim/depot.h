@@ -33,8 +33,8 @@ struct depot;
 int depot_create(struct loop *loop, const struct depot_options *options, struct depot **ret_depot);
 void depot_destroy(struct depot *depot);
 
-/* Prints one line a vehicle: name, VIN, kind, the profile that reads it, address; as JSON lines with `json`, as sections of an
- * agent's configuration with `agent_conf`. */
+/* Prints one line a vehicle: name, VIN, kind, the profile that reads it, address; as JSON lines with
+ * `json`, as sections of an agent's configuration with `agent_conf`. */
 void depot_print(const struct depot *depot, bool json, bool agent_conf);
 
 #endif

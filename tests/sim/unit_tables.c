@@ -153,24 +153,25 @@ static const struct unit_record niro_drive[] = {
 		}                                                                                  \
 	}
 
+#define LEAF_TEMPERATURES                                                                          \
+	{                                                                                          \
+		0x21, 0x04, 14, true, 0,                                                           \
+		{                                                                                  \
+			{2, 1, UNIT_TEMP_MIN, 1, 0}, {5, 1, UNIT_TEMP_MAX, 1, 0},                  \
+			{                                                                          \
+				11, 1, UNIT_TEMP_MIN, 1, 0                                         \
+			}                                                                          \
+		}                                                                                  \
+	}
+
 static const struct unit_record leaf_24_battery[] = {
 	LEAF_BATTERY(39, 26, 29, 33),
-	{0x21,
-	 0x04,
-	 14,
-	 true,
-	 0,
-	 {{2, 1, UNIT_TEMP_MIN, 1, 0}, {5, 1, UNIT_TEMP_MAX, 1, 0}, {11, 1, UNIT_TEMP_MIN, 1, 0}}},
+	LEAF_TEMPERATURES,
 	{0},
 };
 static const struct unit_record leaf_30_battery[] = {
 	LEAF_BATTERY(41, 26, 29, 33),
-	{0x21,
-	 0x04,
-	 14,
-	 true,
-	 0,
-	 {{2, 1, UNIT_TEMP_MIN, 1, 0}, {5, 1, UNIT_TEMP_MAX, 1, 0}, {11, 1, UNIT_TEMP_MIN, 1, 0}}},
+	LEAF_TEMPERATURES,
 	{0},
 };
 static const struct unit_record leaf_40_battery[] = {
@@ -182,12 +183,7 @@ static const struct unit_record leaf_40_battery[] = {
 	 0,
 	 {{0, 2, UNIT_CELL_MIN, 1000, 0}, {2, 2, UNIT_CELL_MAX, 1000, 0}}},
 	{0x21, 0x61, 10, false, 0, {{2, 2, UNIT_SOH, 100, 0}}},
-	{0x21,
-	 0x04,
-	 14,
-	 true,
-	 0,
-	 {{2, 1, UNIT_TEMP_MIN, 1, 0}, {5, 1, UNIT_TEMP_MAX, 1, 0}, {11, 1, UNIT_TEMP_MIN, 1, 0}}},
+	LEAF_TEMPERATURES,
 	{0},
 };
 

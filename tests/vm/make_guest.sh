@@ -4,8 +4,9 @@
 #
 # The kernel is Debian's: its package is fetched by apt (with its checks) and only unpacked, never
 # installed. Version 6.12, which gateways run too, where the mirror has it: with 6.1.192 RFCOMM dies of a
-# list corruption (hci_chan_del) when a device does not answer. The initramfs holds busybox and the modules that the tests need; all else is the host's own
-# file system. Needs the packages of ./dev's group vm; no root.
+# list corruption (hci_chan_del) when a device does not answer. The initramfs holds busybox and the
+# modules that the tests need; all else is the host's own file system. Needs the packages of ./dev's
+# group vm; no root.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
