@@ -713,6 +713,32 @@ static void garbage_from_gpsd_is_counted(void **state)
 	assert_int_equal(bench.updates, 1);
 }
 
+static void receivers_are_described_by_gpsds_of_many_versions(void **state)
+{
+	(void)state;
+	gpsd_setup("gpsd");
+	/* A text longer than an older one knows; no texts at all; what is no receiver. */
+	give_gpsd("{\"class\":\"DEVICES\",\"devices\":[7,{\"path\":\"/dev/ttyACM0\",\"parity\":"
+		  "\"N.\",\"driver\":[],\"activated\":\"2026-08-17T12:00:00.000Z\"}]}");
+	assert_string_equal(report().adapter, "");
+	/* Before 3.20: other names for height and error. */
+	give_gpsd("{\"class\":\"TPV\",\"mode\":3,\"time\":\"2026-08-17T12:00:01.000Z\","
+		  "\"lat\":48.5,\"lon\":-2.25,\"alt\":80.5,\"epx\":3,\"epy\":4}");
+	assert_true(number(MODEL_FIELD_ALTITUDE_M) == 80.5);
+	assert_true(number(MODEL_FIELD_ACCURACY_M) == 5);
+	assert_int_equal(report().gps.malformed, 0);
+	/* Simulated, estimated and time-only ones are no places. */
+	for (int status = 5; status <= 8; status++) {
+		char text[160];
+
+		(void)snprintf(text, sizeof(text),
+			       "{\"class\":\"TPV\",\"mode\":3,\"status\":%d,\"lat\":1,\"lon\":2}",
+			       status);
+		give_gpsd(text);
+	}
+	assert_int_equal(report().gps.fixes, 2); /* 6: estimated with satellites */
+}
+
 static void a_connection_without_a_sign_of_life_is_made_anew(void **state)
 {
 	(void)state;
@@ -760,6 +786,7 @@ int suite_agent_source_gps(void)
 		TEST(a_receiver_that_gpsd_has_lost_is_told),
 		TEST(gpsd_that_is_not_there_is_tried_again),
 		TEST(garbage_from_gpsd_is_counted),
+		TEST(receivers_are_described_by_gpsds_of_many_versions),
 		TEST(a_connection_without_a_sign_of_life_is_made_anew),
 #endif
 	};
