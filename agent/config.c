@@ -100,7 +100,7 @@ static const struct conf_key source_keys[] = {
 	{"profile", CONF_TEXT, "generic", 1, 255, NULL,
 	 "the name of a vehicle profile, or the absolute path of one"},
 	{"signals", CONF_TEXT, "", 0, 900, NULL,
-	 "what is wanted of the profile, such as state_of_charge odometer:5min; all by default"},
+	 "what is wanted of the profile, such as state_of_charge_pct:10s odometer_km; all by default"},
 	{"baud", CONF_TEXT, "auto", 1, 7, NULL, "auto, or the line's speed from 300 to 4000000"},
 	{"period", CONF_DURATION, "0", 0, DAY_MS, NULL,
 	 "the time between two readings of the fastest values, 0 as the profile says"},
