@@ -95,7 +95,7 @@ static const struct conf_key log_keys[] = {
 static const struct conf_key source_keys[] = {
 	{"kind", CONF_TEXT, NULL, 1, 15, NULL, "the kind of the source: obd, gps, j1939 or can"},
 	{"device", CONF_TEXT, NULL, 1, 200, NULL,
-	 STREAM_ADDRESS_FORMS "; gps: gpsd, too; j1939 and can: can:can0"},
+	 STREAM_ADDRESS_FORMS "; obd, j1939 and can: can:INTERFACE; gps: gpsd, too"},
 	{"device_id", CONF_ID, NULL, 0, 0, NULL, "the id of the device whose data this is"},
 	{"profile", CONF_TEXT, "generic", 1, 255, NULL,
 	 "the name of a vehicle profile, or the absolute path of one"},

@@ -43,7 +43,7 @@ static void print_usage(FILE *out)
 	      "      --profiles DIR  where the vehicle profiles are\n"
 	      "      --show-vin      whole, not masked\n"
 	      "\n"
-	      "ADDRESS is " STREAM_ADDRESS_FORMS ".\n"
+	      "ADDRESS is " STREAM_ADDRESS_FORMS " or can:INTERFACE.\n"
 	      "\n"
 	      "exit status: 0 done, 1 failed, 2 usage or configuration error\n",
 	      out);

@@ -92,8 +92,8 @@ static int check_words(const struct options *options, unsigned *ret_baud)
 
 	if (options->config_given || options->word_count)
 		return main_usage_error("either a configuration or --device, not both", NULL);
-	if (!stream_address_valid(options->device))
-		return main_usage_error("--device: expected " STREAM_ADDRESS_FORMS ", not",
+	if (!stream_address_valid(options->device) && !canbus_interface(options->device))
+		return main_usage_error("--device: expected " OBD_ADDRESS_FORMS ", not",
 					options->device);
 	if (options->baud)
 		baud = strtoul(options->baud, &end, 10);
@@ -292,6 +292,7 @@ int main_probe_device(const struct options *options)
 	if (code)
 		goto out;
 	request.profiles = profiles;
+	request.can = canbus_opener_linux();
 	request.progress = shown ? show_progress : NULL;
 	finding.result = malloc(sizeof(*finding.result));
 	r = finding.result ? clock_system_init(&clock, CLOCK_TRUST_KERNEL) : -ENOMEM;

@@ -25,8 +25,19 @@ static const struct {
 	 "Join the adapter's network, see that `ping` reaches it, and that the port is right (35000, "
 	 "23)."},
 	{"adapter_speed", "", "Leave --baud out: the speed is found by trying."},
+	{"interface_down", "",
+	 "Bring it up at the vehicle's rate: ip link set NAME up type can bitrate 500000 (or 250000) "
+	 "restart-ms 100."},
+	{"interface_gone", "",
+	 "`ip -details link show type can` lists the interfaces; a USB one must be plugged in."},
+	{"listen_only", "",
+	 "Set it down, then ip link set NAME type can listen-only off, then up again."},
+	{"bus_error", "can:",
+	 "See that the plug sits firmly, that the ignition is on, and that the interface has the "
+	 "vehicle's bit rate (500000, some 250000)."},
+	{"adapter_address", "can:", "Use a kernel with CAN, and an interface that exists."},
 	{"adapter_address", "rfcomm:", "Use a kernel with Bluetooth, or an adapter on USB."},
-	{"adapter_address", "", "An address is " STREAM_ADDRESS_FORMS "."},
+	{"adapter_address", "", "An address is " OBD_ADDRESS_FORMS "."},
 	{"adapter_error", "",
 	 "Pull the adapter out, wait ten seconds, plug it in again; if the error "
 	 "comes back, replace it."},

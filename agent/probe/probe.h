@@ -14,7 +14,8 @@
 #include "base/buf.h"
 
 struct probe_request {
-	const char *device;              /* an address for hal/stream.h */
+	const char *device;              /* an address for hal/stream.h, or can:INTERFACE */
+	struct canbus_opener *can;       /* how CAN interfaces are reached; NULL: not at all */
 	unsigned baud;                   /* of a serial line; 0: found by trying */
 	const struct profiles *profiles; /* all of them loaded; one is called "generic" */
 	/* Told what begins now, for a person who waits: "looking for the adapter". May be NULL. */

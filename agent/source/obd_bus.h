@@ -67,8 +67,9 @@ struct obd_bus_events {
 	void (*ignition)(void *arg, bool on);
 	/* After measure(). */
 	void (*measured)(void *arg, bool known, double volts);
-	/* Somebody speaks on a bus that was silent: the vehicle wakes up. */
-	void (*stirred)(void *arg);
+	/* While the vehicle is left alone somebody speaks on its bus. `woke`: which was silent before; else
+	 * it comes again and again, about once a second. */
+	void (*stirred)(void *arg, bool woke);
 	/* Trouble of the way there, or its end; `reason` is static. */
 	void (*state)(void *arg, enum source_state state, const char *reason, const char *detail);
 	/* It is closed, by -errno; nothing more comes before the next open(). */

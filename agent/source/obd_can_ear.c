@@ -173,8 +173,7 @@ static void heard(struct obd_can *can)
 	stop_listening(can);
 	if (loop_timer_set(can->bus.env->loop, &can->ear_timer, DEAF_US, listen_again, can))
 		can->listening = false;
-	if (woke)
-		can->bus.events->stirred(can->bus.arg);
+	can->bus.events->stirred(can->bus.arg, woke);
 }
 
 /* ---- reading ---- */

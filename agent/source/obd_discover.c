@@ -279,6 +279,7 @@ void obd_end_discovery(struct obd *obd)
 	obd->report.ecus = (unsigned)obd->unit_count + (obd->unit_count == 0);
 	obd->report.values = (unsigned)asked;
 	obd->connected = true;
+	obd->stir_wait_us = 0;
 	obd->asleep = false;
 	obd->fresh = false;
 	obd->whole_due = true;

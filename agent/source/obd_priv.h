@@ -97,19 +97,20 @@ struct obd {
 	/* The vehicle. */
 	struct obd_unit units[OBD_UNITS_MAX];
 	size_t unit_count;
-	uint8_t base;         /* of the bitmap that is asked for */
-	bool by_detect;       /* it answers the profile's question, not 0100 */
-	bool by_everybody;    /* it has answered 0100 since the adapter was opened */
-	bool detected;        /* or the profile's question */
-	bool answered;        /* or anything else */
-	bool found;           /* somebody answered since the set-up */
-	bool connected;       /* discovery is done; it is not asleep */
-	int64_t quiet_due_us; /* when to say again that its bus is silent */
-	bool asleep;          /* nobody answered the last look */
-	bool fresh;           /* it was not discovered since the device was opened */
-	bool whole_due;       /* the first full round is not over yet */
-	size_t vin_step;      /* which way to the VIN is tried */
-	bool vin_late;        /* while the vehicle is read already */
+	uint8_t base;                      /* of the bitmap that is asked for */
+	bool by_detect;                    /* it answers the profile's question, not 0100 */
+	bool by_everybody;                 /* it has answered 0100 since the adapter was opened */
+	bool detected;                     /* or the profile's question */
+	bool answered;                     /* or anything else */
+	bool found;                        /* somebody answered since the set-up */
+	bool connected;                    /* discovery is done; it is not asleep */
+	int64_t quiet_due_us;              /* when to say again that its bus is silent */
+	int64_t stir_due_us, stir_wait_us; /* when a bus that is not may be looked at again */
+	bool asleep;                       /* nobody answered the last look */
+	bool fresh;                        /* it was not discovered since the device was opened */
+	bool whole_due;                    /* the first full round is not over yet */
+	size_t vin_step;                   /* which way to the VIN is tried */
+	bool vin_late;                     /* while the vehicle is read already */
 	int64_t vin_due_us, vin_wait_us;
 	enum obd_vin vin_sure;         /* of report.vin_given or report.vin */
 	char vin_last[MODEL_VIN_SIZE]; /* whose odometer the reading remembers */
@@ -250,6 +251,9 @@ bool obd_is_quiet(const struct obd *obd);
  * sleeps; *until_us comes nearer where that is to be done sooner. True where it has just fallen asleep:
  * what is next is on its way. */
 bool obd_listen(struct obd *obd, int64_t *until_us);
+/* Nobody has answered: who speaks on the bus all the same is looked at again, less and less. */
+void obd_wait_for_stir(struct obd *obd);
+void obd_stirred(struct obd *obd, bool woke);
 
 /* ---- obd_several.c ---- */
 

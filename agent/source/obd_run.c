@@ -16,6 +16,7 @@ void obd_fall_asleep(struct obd *obd, unsigned frames)
 	obd->garbage = 0;
 	obd->failing_us = MODEL_NO_TIME;
 	obd_tell_silent_vehicle(obd);
+	obd_wait_for_stir(obd);
 	obd_next(obd);
 }
 

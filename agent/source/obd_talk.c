@@ -6,7 +6,6 @@
 #include "agent/source/obd_priv.h"
 
 #define REOPEN_MAX_US (5 * OBD_SECOND)
-#define WAKING_US OBD_SECOND
 
 /* ---- the timer ---- */
 
@@ -165,13 +164,9 @@ static void on_measured(void *arg, bool known, double volts)
 	obd_measured(arg, known, volts);
 }
 
-/* Control units need a moment from their first frame to their first answer. */
-static void on_stirred(void *arg)
+static void on_stirred(void *arg, bool woke)
 {
-	struct obd *obd = arg;
-
-	if (rhythm_rest(obd->rhythm) != RHYTHM_AWAKE && obd->bus->ops->idle(obd->bus))
-		(void)obd_wait(obd, WAKING_US, obd_start_search);
+	obd_stirred(arg, woke);
 }
 
 static void on_state(void *arg, enum source_state state, const char *reason, const char *detail)
