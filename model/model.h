@@ -140,7 +140,7 @@ enum model_field model_module_end(enum model_module module);
 
 /* Bounds of texts, such that every field at its longest fits MODEL_TEXT_MAX bytes: a memory of that
  * size can never be full of valid values. */
-#define MODEL_TEXT_MAX 12288
+#define MODEL_TEXT_MAX 14336
 /* The most bytes of a LIST's cells, their NULs included; 0 for what is no list of `rows`. */
 size_t model_rows_bytes_max(enum model_rows rows);
 

@@ -42,7 +42,7 @@ struct model_cell {
 #define MODEL_SOURCES_MAX 8
 #define MODEL_DEVICE_TEXT MODEL_TEXT_MAX
 
-/* Everything that one device contributes. About 20 KB, of which the texts are 12; keep it on the
+/* Everything that one device contributes. About 22 KB, of which the texts are 14; keep it on the
  * heap. Texts point into the device itself: never copy it by assignment. */
 struct model_device {
 	char device_id[MODEL_ID_SIZE];

@@ -152,5 +152,5 @@ void bus_unit_tell(struct bus *bus, int64_t now_us)
 			(void)model_update_set_integer(&bus->update, MODEL_FIELD_MIL_ON, lamp);
 	}
 	/* Those that were active before are told when they are asked for, and count until then. */
-	(void)tell_codes(bus, &bus->previous, MODEL_FIELD_DTC_PENDING, now_us);
+	(void)tell_codes(bus, &bus->previous, MODEL_FIELD_DTC_PREVIOUS, now_us);
 }

@@ -24,7 +24,7 @@ static const struct conf_key core_keys[] = {
 	 .fallback = "4096",
 	 .min = 16,
 	 .max = 1000000,
-	 .help = "devices whose values are kept in memory, about 20 KB each"},
+	 .help = "devices whose values are kept in memory, about 22 KB each"},
 	{.name = NULL},
 };
 

@@ -244,7 +244,7 @@ static void codes_that_were_active_before_are_a_list_of_their_own(void **state)
 	(void)state;
 	bus_bench_say("18FECB00#00FF64000401FFFF");
 	bus_bench_repeat(IDLE, 5 * SECOND);
-	assert_string_equal(SEEN.text[MODEL_FIELD_DTC_PENDING], "SPN 100 FMI 4");
+	assert_string_equal(SEEN.text[MODEL_FIELD_DTC_PREVIOUS], "SPN 100 FMI 4");
 	assert_int_equal(SEEN.given[MODEL_FIELD_DTC_CONFIRMED], 0);
 	assert_int_equal(SEEN.given[MODEL_FIELD_MIL_ON], 0);
 }

@@ -74,7 +74,8 @@ static void every_canonical_field_is_there_and_found_by_its_path(void **state)
 		 "plugged_in charger_power_kw charger_voltage_v charger_current_a phases "
 		 "energy_added_kwh time_to_full_min charge_port_open fast_charger_present "
 		 "charger_type scheduled_start_at history "},
-		{MODEL_SERVICE, "mil_on dtc_confirmed dtc_pending dtc_permanent service_status "
+		{MODEL_SERVICE, "mil_on dtc_confirmed dtc_pending dtc_permanent dtc_previous "
+				"service_status "
 				"next_service_km next_service_at "},
 		{MODEL_WARRANTY, "items "},
 		{MODEL_SOFTWARE, "current_version available_version update_status release_notes "},
