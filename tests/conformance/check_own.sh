@@ -35,6 +35,14 @@ status=0
 grep -q "absent: No such file or directory: there are no cases to run" "$work/err" ||
 	fail "a folder that is not there is not said"
 
+mkdir "$work/none"
+echo 'no case' >"$work/none/readme.txt"
+status=0
+"$program" "$work/none" >"$work/out" 2>"$work/err" || status=$?
+[ "$status" = 1 ] || fail "a folder without cases: exit status $status, want 1"
+grep -q "none: no file of cases that this build can run" "$work/err" ||
+	fail "a folder without cases is not said"
+
 status=0
 "$program" >"$work/out" 2>"$work/err" || status=$?
 [ "$status" = 2 ] || fail "no folder: exit status $status, want 2"

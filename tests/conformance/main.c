@@ -2,7 +2,7 @@
  *
  * Runs every case file of a folder through the real parsers. Ends with one line a file:
  *	FILE cases N right N withheld N wrong N
- * Exit status 0: nothing wrong, and every file of a known kind was read to its end; 1: not so; 2:
+ * Exit status 0: nothing wrong, every file of a known kind was read to its end, and there was one; 1: not so; 2:
  * usage. Files of kinds that are not known, or that this build has no reader for, are named.
  */
 #include <errno.h>
@@ -195,10 +195,10 @@ static int run_all(const struct conform_options *options, struct conform_files *
 		ran++;
 		print_counts(options, file);
 	}
-	if (!ran)
-		(void)fprintf(stderr, "%s: no file of cases that this build can run\n",
-			      options->folder);
-	return status;
+	if (ran)
+		return status;
+	(void)fprintf(stderr, "%s: no file of cases that this build can run\n", options->folder);
+	return 1;
 }
 
 int main(int argc, char **argv)
