@@ -27,7 +27,8 @@
 #
 #   freshet_fuzz(NAME <what> SOURCES fuzz_what.c [LINK ...] [CORPUS folder])
 #     `int LLVMFuzzerTestOneInput(const uint8_t *, size_t)` over tests/fuzz/corpus/<what>: a libFuzzer
-#     program in the preset fuzz, elsewhere a test (fuzz.<what>, label unit) that replays the corpus.
+#     program in the preset fuzz, elsewhere a test (fuzz.<what>, label unit) that replays the corpus,
+#     under sanitizers also 10 seconds of changed copies of it, from a fixed seed.
 #
 # What is not PORTABLE is skipped where there is no operating system (FRESHET_BARE), so one
 # CMakeLists.txt serves every target.
@@ -163,11 +164,14 @@ function(freshet_fuzz)
   target_sources(${exe} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
   add_dependencies(suites ${exe})
   freshet_test_name(test fuzz_${f_NAME})
-  add_test(NAME ${test} COMMAND ${exe} ${f_CORPUS})
+  # Where a sanitizer watches, changed copies of the corpus are tried too.
   set(label unit)
+  set(seconds)
   if(FRESHET_TEST_TAG)
     set(label ${FRESHET_TEST_TAG})
+    set(seconds 10)
   endif()
+  add_test(NAME ${test} COMMAND ${exe} ${f_CORPUS} ${seconds})
   set_tests_properties(${test} PROPERTIES LABELS ${label} TIMEOUT 60)
 endfunction()
 
