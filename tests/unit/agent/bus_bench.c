@@ -8,11 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tests/unit/agent/bus_bench.h"
-
-#define FILES_MAX 4
 
 struct bus_bench bus_bench;
 
@@ -20,9 +17,6 @@ static struct clock_fake fake_clock;
 static struct loop *loop;
 static struct source_env env;
 static const struct source_ops *kind;
-static char folder[64];
-static char files[FILES_MAX][160];
-static size_t file_count;
 
 static void keep_text(char out[static 256], const struct model_text *text)
 {
@@ -80,23 +74,6 @@ static void settle(void)
 		;
 }
 
-const char *bus_bench_file(const char *name, const char *text)
-{
-	FILE *out;
-
-	if (!folder[0]) {
-		(void)snprintf(folder, sizeof(folder), "/tmp/freshet-bus-XXXXXX");
-		assert_non_null(mkdtemp(folder));
-	}
-	assert_true(file_count < FILES_MAX);
-	(void)snprintf(files[file_count], sizeof(files[0]), "%s/%s", folder, name);
-	out = fopen(files[file_count], "w");
-	assert_non_null(out);
-	assert_true(fputs(text, out) >= 0);
-	assert_int_equal(fclose(out), 0);
-	return files[file_count++];
-}
-
 void bus_bench_make(const struct source_ops *ops, const char *map_path)
 {
 	memset(&bus_bench, 0, sizeof(bus_bench));
@@ -138,11 +115,6 @@ void bus_bench_end(void)
 	can_fake_destroy(bus_bench.fake);
 	loop_destroy(loop);
 	bus_table_free(bus_bench.table);
-	while (file_count)
-		(void)unlink(files[--file_count]);
-	if (folder[0])
-		(void)rmdir(folder);
-	folder[0] = '\0';
 	memset(&bus_bench, 0, sizeof(bus_bench));
 }
 

@@ -49,7 +49,4 @@ struct source_report bus_bench_report(void);
 /* The frame that the source sent last, as text; "" none. */
 const char *bus_bench_sent(void);
 
-/* Writes a file into a fresh folder that goes with the bench; its path. */
-const char *bus_bench_file(const char *name, const char *text);
-
 #endif
