@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/log.h"
-#include "model/wire/control.h"
+#include "model/wire/status.h"
 
 struct agent_config {
 	struct conf *conf;         /* owns the texts below */

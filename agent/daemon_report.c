@@ -71,11 +71,11 @@ void daemon_fill_status(struct daemon *daemon, struct wire_status *status)
 		status->clock = CLOCK_QUALITY_GPS;
 	else if (status->clock == CLOCK_QUALITY_NONE && daemon->core_anchor_us)
 		status->clock = CLOCK_QUALITY_CORE;
-	status->spool_batches = stats.batches;
-	status->spool_bytes = stats.bytes;
-	status->spool_oldest_at_ms = stats.oldest_at_ms;
-	status->spool_dropped_total = stats.dropped_total;
-	status->spool_written_bytes_today = stats.written_bytes_today;
+	status->spool.batches = stats.batches;
+	status->spool.bytes = stats.bytes;
+	status->spool.oldest_at_ms = stats.oldest_at_ms;
+	status->spool.dropped_total = stats.dropped_total;
+	status->spool.written_bytes_today = stats.written_bytes_today;
 	status->sent_at_ms = clock_wall_ms(clock);
 	for (size_t i = 0; i < daemon->source_count; i++)
 		fill_source(daemon, daemon->sources[i], &status->sources[i]);

@@ -12,7 +12,7 @@
 
 #include "agent/window.h"
 #include "base/loop.h"
-#include "model/wire/control.h"
+#include "model/wire/status.h"
 #include "storage/spool/spool.h"
 
 enum uplink_protocol { UPLINK_AUTO, UPLINK_311, UPLINK_5 };

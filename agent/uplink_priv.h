@@ -13,6 +13,7 @@
 
 #include "agent/uplink.h"
 #include "base/ids.h"
+#include "model/wire/control.h"
 
 #define UPLINK_TOPIC_SIZE 192
 #define UPLINK_TICK_US 500000

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "model/wire/control.h"
+#include "model/wire/status.h"
 #include "storage/coredb/ledger.h"
 #include "storage/coredb/state.h"
 

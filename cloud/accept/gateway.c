@@ -171,8 +171,8 @@ static int keep_report(struct accept *accept, const struct coredb_gateway *gatew
 	state.contact_at_ms = received_ms;
 	state.status_at_ms = received_ms;
 	state.offline = false;
-	state.backlog_batches = status->spool_batches;
-	state.backlog_oldest_at_ms = status->spool_oldest_at_ms;
+	state.backlog_batches = status->spool.batches;
+	state.backlog_oldest_at_ms = status->spool.oldest_at_ms;
 	r = coredb_gateway_state_put(accept->db, gateway->id, &state);
 	return r ? r : coredb_gateway_report(accept->db, gateway->id, status, payload, len);
 }

@@ -5,8 +5,6 @@
 #include "base/clock.h"
 #include "model/wire/record.h"
 
-#define WIRE_VERSION 1
-#define WIRE_BATCH_BYTES_MAX ((size_t)1024 * 1024)        /* the payload as sent */
 #define WIRE_UNPACKED_BYTES_MAX ((size_t)8 * 1024 * 1024) /* its body unpacked */
 #define WIRE_RECORDS_MAX 1000
 #define WIRE_HEADER_BYTES_MAX 2048 /* its first line */

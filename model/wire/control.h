@@ -1,4 +1,4 @@
-/* The small payloads beside the batches: ack, link, status.
+/* The small payloads beside the batches: ack and link.
  *
  * Each encoder appends one object and returns through the buffer's sticky error. Each decoder
  * returns 0; -EINVAL where the payload is malformed or of another version, -EMSGSIZE where it passes
@@ -45,68 +45,5 @@ struct wire_link {
 void wire_link_encode(struct jw *w, const struct wire_link *link);
 int wire_link_decode(const void *payload, size_t len, struct wire_link *ret_link, char *problem,
 		     size_t problem_size);
-
-/* The gateway's report. */
-#define WIRE_SOURCES_MAX 64
-enum wire_source_state { WIRE_SOURCE_OK, WIRE_SOURCE_SILENT, WIRE_SOURCE_ERROR };
-
-/* Something of a vehicle that is not asked for, and why. */
-#define WIRE_REFUSALS_MAX 8
-struct wire_refusal {
-	char what[64];
-	char reason[96];
-};
-
-/* How a vehicle is read, for people: it is sent, and kept by the core as it came; decoding passes it
- * over. */
-struct wire_vehicle {
-	char profile[40]; /* "": this source reads none, and nothing of this is sent */
-	char activity[16];
-	char vin_judgement[16]; /* "" where none was given */
-	char missing[160];      /* what the adapter cannot do */
-	double bus_load_pct;
-	int64_t looks_today, wake_budget;
-	size_t refused_total, refused_count; /* the latter are in `refused` */
-	struct wire_refusal refused[WIRE_REFUSALS_MAX];
-};
-
-struct wire_source {
-	char name[MODEL_ID_SIZE];
-	char kind[16];
-	char device_id[MODEL_ID_SIZE];
-	enum wire_source_state state;
-	char reason[32];  /* "adapter_unplugged", "ignition_off" ...; "" where all is well */
-	char detail[160]; /* a sentence for a person */
-	int64_t since_ms; /* since when in this state; MODEL_NO_TIME where not known */
-	int64_t last_ok_at_ms;
-	struct wire_vehicle vehicle;
-};
-
-/* A certificate that the gateway uses and when it ends, so that the core can warn in time. */
-#define WIRE_CERTIFICATES_MAX 8
-struct wire_certificate {
-	char name[MODEL_ID_SIZE];
-	int64_t expires_at_ms;
-};
-
-struct wire_status {
-	char agent_version[32];
-	char board[32];
-	char boot_id[WIRE_BOOT_ID_SIZE];
-	int64_t uptime_s;
-	enum clock_quality clock;
-	int64_t spool_young, spool_batches, spool_bytes;
-	int64_t spool_oldest_at_ms; /* MODEL_NO_TIME when empty */
-	int64_t spool_dropped_total, spool_written_bytes_today;
-	int64_t sent_at_ms;
-	size_t source_count;
-	struct wire_source sources[WIRE_SOURCES_MAX];
-	size_t certificate_count;
-	struct wire_certificate certificates[WIRE_CERTIFICATES_MAX];
-};
-
-void wire_status_encode(struct jw *w, const struct wire_status *status);
-int wire_status_decode(const void *payload, size_t len, struct wire_status *ret_status,
-		       char *problem, size_t problem_size);
 
 #endif

@@ -200,3 +200,58 @@ void member_ranges_encode(struct jw *w, const char *key, const struct wire_range
 	}
 	jw_close_array(w);
 }
+
+/* Whole payloads. */
+
+void member_payload_open(struct member_payload *p, const void *data, size_t len, char *problem,
+			 size_t problem_size)
+{
+	struct jr_error error;
+	int64_t version = 0;
+	int status;
+
+	*p = (struct member_payload){.r = {.problem = problem, .problem_size = problem_size}};
+	if (len > WIRE_BATCH_BYTES_MAX) {
+		member_fail(&p->r, -EMSGSIZE, "more than %zu bytes", WIRE_BATCH_BYTES_MAX);
+		return;
+	}
+	status = jr_parse(data, len, &p->doc, &error);
+	if (status == -EINVAL)
+		member_fail(&p->r, status, "byte %zu: %s", error.offset, error.message);
+	else if (status != 0)
+		member_fail(&p->r, status, "no memory");
+	p->r.object = jr_root(p->doc);
+	if (jr_type(p->r.object) != JR_OBJECT)
+		member_fail(&p->r, -EINVAL, "expected an object");
+	member_integer(&p->r, "v", WIRE_VERSION, WIRE_VERSION, &version);
+}
+
+int member_payload_close(struct member_payload *p)
+{
+	jr_free(p->doc);
+	return p->r.error;
+}
+
+size_t member_list(struct member_reader *r, const char *key, size_t max,
+		   const struct jr_value **ret_list)
+{
+	const struct jr_value *list = r->error ? NULL : jr_get(r->object, key);
+	size_t count = jr_count(list);
+
+	*ret_list = list;
+	if (jr_type(list) != JR_ARRAY && jr_type(list) != JR_NONE && jr_type(list) != JR_NULL)
+		member_fail(r, -EINVAL, "%s: expected a list", key);
+	else if (count > max)
+		member_fail(r, -EMSGSIZE, "%s: more than %zu", key, max);
+	return r->error ? 0 : count;
+}
+
+struct member_reader member_inner(const struct member_reader *r, const struct jr_value *object)
+{
+	struct member_reader in = *r;
+
+	in.object = object;
+	if (jr_type(object) != JR_OBJECT)
+		member_fail(&in, -EINVAL, "expected an object inside");
+	return in;
+}

@@ -39,5 +39,21 @@ void member_ranges(struct member_reader *r, const char *key, struct wire_range *
 		   size_t *ret_count);
 void member_ranges_encode(struct jw *w, const char *key, const struct wire_range *ranges,
 			  size_t count);
+/* The elements of a list; 0 where it is absent. */
+size_t member_list(struct member_reader *r, const char *key, size_t max,
+		   const struct jr_value **ret_list);
+/* A reader of an element of a list, or of a member that is an object. */
+struct member_reader member_inner(const struct member_reader *r, const struct jr_value *object);
+
+/* A payload that is being read: its document, and the reader of its object. */
+struct member_payload {
+	struct jr_doc *doc;
+	struct member_reader r;
+};
+
+/* Parses and checks the version; always ended by member_payload_close(), which returns the error. */
+void member_payload_open(struct member_payload *p, const void *data, size_t len, char *problem,
+			 size_t problem_size);
+int member_payload_close(struct member_payload *p);
 
 #endif

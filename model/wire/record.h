@@ -6,6 +6,9 @@
 #include "model/update.h"
 #include "model/wire/json.h"
 
+#define WIRE_VERSION 1
+#define WIRE_BATCH_BYTES_MAX ((size_t)1024 * 1024) /* any payload as sent */
+
 enum wire_kind {
 	WIRE_UPDATE,    /* canonical fields of a device */
 	WIRE_ENVELOPE,  /* a provider's raw message */

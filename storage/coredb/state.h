@@ -3,7 +3,7 @@
 #define STORAGE_COREDB_STATE_H
 
 #include "model/snapshot.h"
-#include "model/wire/control.h"
+#include "model/wire/status.h"
 #include "storage/coredb/registry.h"
 
 /* The narrow row of a device; a device without one has never said anything. */

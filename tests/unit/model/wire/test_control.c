@@ -18,7 +18,6 @@
 struct fixture {
 	struct wire_ack ack;
 	struct wire_link link;
-	struct wire_status status;
 	struct buf buf;
 	struct jw w;
 	char problem[160];
@@ -124,115 +123,6 @@ static void a_link_comes_back_byte_for_byte(void **state)
 	}
 }
 
-static void fill_status(struct wire_status *status)
-{
-	*status = (struct wire_status){
-		.agent_version = "0.1.0",
-		.board = "rpi4",
-		.boot_id = "0b5bd4a4-5a0f-4d16-9bd0-6f1cfd1d66a1",
-		.uptime_s = 86400,
-		.clock = CLOCK_QUALITY_GPS,
-		.spool_young = 3,
-		.spool_batches = 17,
-		.spool_bytes = 123456,
-		.spool_oldest_at_ms = AT - 60000,
-		.spool_dropped_total = 740,
-		.spool_written_bytes_today = 1048576,
-		.sent_at_ms = AT,
-		.source_count = 2,
-		.sources = {{.name = "obd0",
-			     .kind = "elm327",
-			     .device_id = "bus-12",
-			     .state = WIRE_SOURCE_ERROR,
-			     .reason = "adapter_unplugged",
-			     .detail = "/dev/ttyUSB0 is gone; plug the adapter in again.",
-			     .since_ms = AT - 5000,
-			     .last_ok_at_ms = AT - 6000},
-			    {.name = "gps0",
-			     .kind = "gps",
-			     .state = WIRE_SOURCE_OK,
-			     .since_ms = MODEL_NO_TIME,
-			     .last_ok_at_ms = MODEL_NO_TIME}},
-		.certificate_count = 1,
-		.certificates = {{"broker-client", AT + 1000}},
-	};
-}
-
-static void a_status_comes_back_byte_for_byte(void **state)
-{
-	struct fixture *t = *state;
-	size_t len = 0;
-	char *golden;
-
-	fill_status(&t->status);
-	wire_status_encode(&t->w, &t->status);
-	golden_check("status.json", t->buf.data, t->buf.len);
-	golden = golden_read("status.json", &len);
-	memset(&t->status, 0, sizeof(t->status));
-	assert_int_equal(
-		wire_status_decode(golden, len, &t->status, t->problem, sizeof(t->problem)), 0);
-	again(t);
-	wire_status_encode(&t->w, &t->status);
-	assert_string_equal(buf_text(&t->buf), golden);
-	assert_int_equal(t->status.sources[0].state, WIRE_SOURCE_ERROR);
-	assert_int_equal(t->status.sources[1].since_ms, MODEL_NO_TIME);
-	free(golden);
-}
-
-static void how_a_vehicle_is_read_is_told_and_passed_over(void **state)
-{
-	struct fixture *t = *state;
-
-	fill_status(&t->status);
-	t->status.sources[0].vehicle = (struct wire_vehicle){
-		.profile = "nissan-leaf",
-		.activity = "asleep",
-		.missing = "flow_mode",
-		.bus_load_pct = 0.5,
-		.looks_today = 3,
-		.wake_budget = 48,
-		.refused_total = 9,
-		.refused_count = 1,
-		.refused = {{"battery", "the adapter cannot set flow control"}},
-	};
-	wire_status_encode(&t->w, &t->status);
-	assert_non_null(
-		strstr(buf_text(&t->buf),
-		       "\"vehicle\":{\"profile\":\"nissan-leaf\",\"activity\":\"asleep\","
-		       "\"missing\":\"flow_mode\",\"bus_load_pct\":0.5,\"looks_today\":3,"
-		       "\"wake_budget\":48,\"refused_total\":9,\"refused\":[{\"command\":"
-		       "\"battery\",\"reason\":\"the adapter cannot set flow control\"}]}"));
-	assert_int_equal(wire_status_decode(t->buf.data, t->buf.len, &t->status, t->problem,
-					    sizeof(t->problem)),
-			 0);
-	assert_string_equal(t->status.sources[0].reason, "adapter_unplugged");
-}
-
-static void a_status_that_is_full_comes_back(void **state)
-{
-	struct fixture *t = *state;
-
-	fill_status(&t->status);
-	t->status.source_count = WIRE_SOURCES_MAX;
-	for (size_t i = 1; i < WIRE_SOURCES_MAX; i++)
-		t->status.sources[i] = t->status.sources[0];
-	wire_status_encode(&t->w, &t->status);
-	assert_int_equal(wire_status_decode(t->buf.data, t->buf.len, &t->status, t->problem,
-					    sizeof(t->problem)),
-			 0);
-	again(t);
-	t->status.source_count = WIRE_SOURCES_MAX;
-	wire_status_encode(&t->w, &t->status);
-	/* One more, by hand. */
-	t->buf.len -= strlen("],\"certificates\":[{\"name\":\"broker-client\",\"expires_at\":"
-			     "\"2026-11-20T16:00:01.000Z\"}],\"sent_at\":"
-			     "\"2026-11-20T16:00:00.000Z\"}");
-	buf_puts(&t->buf, ",{}],\"certificates\":[],\"sent_at\":\"2026-11-20T16:00:00.000Z\"}");
-	assert_int_equal(wire_status_decode(t->buf.data, t->buf.len, &t->status, t->problem,
-					    sizeof(t->problem)),
-			 -EMSGSIZE);
-}
-
 static void a_bad_ack_is_refused_and_nothing_is_touched(void **state)
 {
 	static const struct {
@@ -291,7 +181,7 @@ static void what_the_limits_do_not_hold_is_said(void **state)
 	assert_non_null(strstr(t->problem, "ask"));
 }
 
-static void a_bad_link_or_status_is_refused(void **state)
+static void a_bad_link_is_refused(void **state)
 {
 	static const char *const links[] = {
 		"{\"v\":1,\"session\":\"s\"}",
@@ -300,21 +190,11 @@ static void a_bad_link_or_status_is_refused(void **state)
 		"{\"v\":1,\"session\":\"a b\",\"state\":\"online\"}",
 		"{\"session\":\"s\",\"state\":\"online\"}",
 	};
-	static const char *const statuses[] = {
-		"{\"v\":1}",
-		"{\"v\":1,\"boot_id\":\"b\",\"uptime_s\":1,\"clock\":\"sundial\"}",
-		"{\"v\":1,\"boot_id\":\"b\",\"uptime_s\":1,\"clock\":\"none\"}",
-		"{\"v\":1,\"boot_id\":\"b\",\"uptime_s\":1,\"clock\":\"none\",\"spool\":{}}",
-	};
 	struct fixture *t = *state;
 
 	for (size_t i = 0; i < COUNT(links); i++)
 		assert_int_equal(wire_link_decode(links[i], strlen(links[i]), &t->link, t->problem,
 						  sizeof(t->problem)),
-				 -EINVAL);
-	for (size_t i = 0; i < COUNT(statuses); i++)
-		assert_int_equal(wire_status_decode(statuses[i], strlen(statuses[i]), &t->status,
-						    t->problem, sizeof(t->problem)),
 				 -EINVAL);
 }
 
@@ -337,12 +217,9 @@ int suite_model_wire_control(void)
 		TEST(an_ack_comes_back_byte_for_byte),
 		TEST(an_ack_names_its_session_and_asks_for_epochs),
 		TEST(a_link_comes_back_byte_for_byte),
-		TEST(a_status_comes_back_byte_for_byte),
-		TEST(how_a_vehicle_is_read_is_told_and_passed_over),
-		TEST(a_status_that_is_full_comes_back),
 		TEST(a_bad_ack_is_refused_and_nothing_is_touched),
 		TEST(what_the_limits_do_not_hold_is_said),
-		TEST(a_bad_link_or_status_is_refused),
+		TEST(a_bad_link_is_refused),
 		TEST(unknown_members_are_ignored),
 	};
 
