@@ -176,6 +176,15 @@ static int get_gateways(struct api_call *call)
 	return get_list(call, query_gateways);
 }
 
+static int get_gateway(struct api_call *call)
+{
+	struct jw w;
+
+	jw_init(&w, &call->reply->body);
+	return finish(call,
+		      query_gateway(call->api->query, &call->workspace, call->match.params[1], &w));
+}
+
 /* A client that has this version already is told so, in a few bytes. */
 static int tag_snapshot(struct api_call *call, int r, const char *etag)
 {
@@ -412,5 +421,6 @@ const struct route api_routes[] = {
 	{HTTP_GET, WS "/devices", ACCESS_READERS, get_devices},
 	{HTTP_GET, WS "/vehicles", ACCESS_READERS, get_vehicles},
 	{HTTP_GET, WS "/gateways", ACCESS_READERS, get_gateways},
+	{HTTP_GET, WS "/gateways/{gateway}", ACCESS_READERS, get_gateway},
 };
 const size_t api_route_count = sizeof(api_routes) / sizeof(api_routes[0]);

@@ -45,36 +45,6 @@ static int each_vehicle(void *arg, const struct coredb_vehicle *row)
 	return 0;
 }
 
-static int each_gateway(void *arg, const struct coredb_gateway *row)
-{
-	struct query_list *list = arg;
-	struct coredb_gateway_state state;
-	struct jw *w = list->w;
-	int r;
-
-	if (!query_list_room(list))
-		return 1;
-	coredb_gateway_state_init(&state);
-	r = coredb_gateway_state_get(list->query->db, row->id, &state);
-	if (r && r != -ENOENT) {
-		list->error = r;
-		return 1;
-	}
-	jw_open_object(w);
-	jw_text(w, "gateway_id", row->name);
-	jw_time(w, "created_at", row->created_at_ms);
-	/* Known only once it has spoken. */
-	jw_text(w, "link", r ? NULL : state.offline ? "offline" : "online");
-	jw_time(w, "last_contact_at", state.contact_at_ms);
-	jw_time(w, "status_at", state.status_at_ms);
-	jw_int(w, "backlog_batches", state.backlog_batches);
-	jw_time(w, "backlog_oldest_at", state.backlog_oldest_at_ms);
-	jw_time(w, "duplicate_at", state.duplicate_at_ms);
-	jw_close_object(w);
-	query_list_shown_name(list, row->name);
-	return 0;
-}
-
 static int each_gap(void *arg, const struct coredb_gap *row)
 {
 	struct query_list *list = arg;
@@ -172,11 +142,8 @@ static int names(struct query *query, const struct coredb_workspace *workspace,
 	if (what == 'd')
 		r = coredb_device_each(query->db, workspace->id, page->cursor, limit, each_device,
 				       &list);
-	else if (what == 'v')
-		r = coredb_vehicle_each(query->db, workspace->id, page->cursor, limit, each_vehicle,
-					&list);
 	else
-		r = coredb_gateway_each(query->db, workspace->id, page->cursor, limit, each_gateway,
+		r = coredb_vehicle_each(query->db, workspace->id, page->cursor, limit, each_vehicle,
 					&list);
 	r = query_list_close(&list, r);
 	jw_close_object(w);
@@ -193,12 +160,6 @@ int query_vehicles(struct query *query, const struct coredb_workspace *workspace
 		   const struct query_page *page, struct jw *w)
 {
 	return names(query, workspace, page, w, 'v');
-}
-
-int query_gateways(struct query *query, const struct coredb_workspace *workspace,
-		   const struct query_page *page, struct jw *w)
-{
-	return names(query, workspace, page, w, 'g');
 }
 
 int query_gaps(struct query *query, const struct coredb_workspace *workspace,

@@ -97,6 +97,9 @@ int query_vehicles(struct query *query, const struct coredb_workspace *workspace
 		   const struct query_page *page, struct jw *w);
 int query_gateways(struct query *query, const struct coredb_workspace *workspace,
 		   const struct query_page *page, struct jw *w);
+/* One gateway, with its newest report as it came under `status` (null before the first). */
+int query_gateway(struct query *query, const struct coredb_workspace *workspace, const char *name,
+		  struct jw *w);
 
 /* What was lost, refused (newest first) and kept back. */
 int query_gaps(struct query *query, const struct coredb_workspace *workspace,

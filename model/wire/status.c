@@ -70,7 +70,6 @@ static void encode_source(struct jw *w, const struct wire_source *source)
 
 void wire_spool_encode(struct jw *w, const struct wire_spool *spool)
 {
-	jw_open_object(w);
 	jw_int(w, "young", spool->young);
 	jw_int(w, "batches", spool->batches);
 	jw_int(w, "bytes", spool->bytes);
@@ -94,12 +93,10 @@ void wire_spool_encode(struct jw *w, const struct wire_spool *spool)
 		jw_close_object(w);
 	}
 	jw_close_object(w);
-	jw_close_object(w);
 }
 
 void wire_uplink_encode(struct jw *w, const struct wire_uplink *uplink)
 {
-	jw_open_object(w);
 	jw_text(w, "state", uplink->state);
 	jw_text(w, "reason", uplink->reason);
 	jw_text(w, "detail", uplink->detail);
@@ -118,17 +115,14 @@ void wire_uplink_encode(struct jw *w, const struct wire_uplink *uplink)
 	jw_int(w, "backlog_rate", uplink->backlog_rate);
 	put_known(w, "ack_ms", uplink->ack_ms);
 	put_known(w, "ack_max_ms", uplink->ack_max_ms);
-	jw_close_object(w);
 }
 
 void wire_sampler_encode(struct jw *w, const struct wire_sampler *sampler)
 {
-	jw_open_object(w);
 	jw_int(w, "told", sampler->told);
 	jw_int(w, "withheld", sampler->withheld);
 	jw_int(w, "coalesced", sampler->coalesced);
 	jw_int(w, "refused", sampler->refused);
-	jw_close_object(w);
 }
 
 void wire_certificates_encode(struct jw *w, const struct wire_certificate *certificates,
@@ -154,11 +148,17 @@ void wire_status_encode(struct jw *w, const struct wire_status *status)
 	jw_int(w, "uptime_s", status->uptime_s);
 	jw_text(w, "clock", clock_quality_name(status->clock));
 	jw_key(w, "spool");
+	jw_open_object(w);
 	wire_spool_encode(w, &status->spool);
+	jw_close_object(w);
 	jw_key(w, "uplink");
+	jw_open_object(w);
 	wire_uplink_encode(w, &status->uplink);
+	jw_close_object(w);
 	jw_key(w, "sampler");
+	jw_open_object(w);
 	wire_sampler_encode(w, &status->sampler);
+	jw_close_object(w);
 	jw_key(w, "sources");
 	jw_open_array(w);
 	for (size_t i = 0; i < status->source_count; i++)

@@ -1,5 +1,5 @@
 /* The gateway's report on the status topic: what it reads, what it holds for the core, how it is
- * linked. `freshet-agent status` shows the same objects. Encoding and decoding as in control.h. */
+ * linked. Encoding and decoding as in control.h. */
 #ifndef MODEL_WIRE_STATUS_H
 #define MODEL_WIRE_STATUS_H
 
@@ -104,9 +104,11 @@ struct wire_status {
 	struct wire_certificate certificates[WIRE_CERTIFICATES_MAX];
 };
 
+/* The members of one part, into an open object: `freshet-agent status` shows them, too. */
 void wire_spool_encode(struct jw *w, const struct wire_spool *spool);
 void wire_uplink_encode(struct jw *w, const struct wire_uplink *uplink);
 void wire_sampler_encode(struct jw *w, const struct wire_sampler *sampler);
+/* A list. */
 void wire_certificates_encode(struct jw *w, const struct wire_certificate *certificates,
 			      size_t count);
 void wire_status_encode(struct jw *w, const struct wire_status *status);

@@ -340,3 +340,23 @@ int coredb_gateway_report(struct coredb *db, int64_t gateway, const struct wire_
 		r = put_source(db, gateway, &status->sources[i]);
 	return r;
 }
+
+int coredb_gateway_report_get(struct coredb *db, int64_t gateway,
+			      void (*fn)(void *arg, const char *json, size_t len), void *arg)
+{
+	struct sql_stmt *stmt = coredb_stmt(db, "SELECT status FROM gateway_state"
+						" WHERE gateway_id = $1 AND status IS NOT NULL");
+	const char *json;
+	int r;
+
+	sql_bind_int(stmt, 1, gateway);
+	r = coredb_one(stmt);
+	if (r)
+		return r;
+	json = sql_text(stmt, 0);
+	r = json ? 0 : -ENOMEM;
+	if (json)
+		fn(arg, json, strlen(json));
+	sql_done(stmt);
+	return r;
+}

@@ -77,5 +77,8 @@ int coredb_gateway_state_put(struct coredb *db, int64_t gateway,
 /* Keeps the report as it came, and its sources. */
 int coredb_gateway_report(struct coredb *db, int64_t gateway, const struct wire_status *status,
 			  const char *json, size_t len);
+/* Hands the newest report over as it came. 0, -ENOENT before the first, or -errno. */
+int coredb_gateway_report_get(struct coredb *db, int64_t gateway,
+			      void (*fn)(void *arg, const char *json, size_t len), void *arg);
 
 #endif

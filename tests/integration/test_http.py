@@ -7,6 +7,7 @@ import time
 import pytest
 
 from freshet import Depot, wait_until
+from freshet.depot import GATEWAY
 from freshet.web import Refused, WebSocket, ask, send_raw
 
 WS = "/api/workspaces/demo"
@@ -159,6 +160,20 @@ def test_a_snapshot_has_a_tag_and_its_provenance_on_request(depot, tokens):
     tag = get(depot, path, tokens["other"])[1]["etag"]
     status, headers, body = get(depot, path, tokens["other"], **{"If-None-Match": tag})
     assert (status, body, headers["etag"]) == (304, b"", tag)
+
+
+def test_a_gateway_shows_its_newest_report(depot, tokens):
+    def report():
+        status, _, body = get(depot, f"/api/workspaces/demo/gateways/{GATEWAY}", tokens["ops"])
+        assert status == 200
+        return json.loads(body)["status"]
+
+    wait_until(lambda: report() is not None, 20, "the gateway's report")
+    got = report()
+    assert got["spool"]["batches"] >= 0 and got["spool"]["classes"]["sample"]["dropped"] == 0
+    assert got["uplink"]["state"] == "online"
+    assert got["sources"][0]["state"] in ("ok", "silent", "error")
+    problem(get(depot, "/api/workspaces/demo/gateways/nobody", tokens["ops"]), 404)
 
 
 def test_the_worklist_is_also_csv(depot, tokens):
