@@ -5,6 +5,7 @@
  *	daemon_time.c    what the clock is worth, told to the spool and kept over a restart
  *	daemon_files.c   folders, the lock, paths
  *	daemon_report.c  the gateway's report, and answers on the control socket
+ *	daemon_figures.c what spool, uplink and sampler say of themselves
  *	daemon_probe.c   the command `probe`
  */
 #ifndef AGENT_DAEMON_PRIV_H
@@ -78,6 +79,12 @@ int64_t daemon_wall_ms(struct daemon *daemon, int64_t mono_us);
 
 /* Makes the folders above a path. Returns 0 or -errno. */
 int daemon_make_parent(const char *path);
+
+/* ---- daemon_figures.c ---- */
+
+void daemon_fill_spool(struct daemon *daemon, struct wire_spool *out);
+void daemon_fill_uplink(struct daemon *daemon, struct wire_uplink *out);
+void daemon_fill_sampler(struct daemon *daemon, struct wire_sampler *out);
 
 /* ---- daemon_report.c ---- */
 

@@ -59,9 +59,7 @@ static void fill_source(struct daemon *daemon, const struct source *source, stru
 void daemon_fill_status(struct daemon *daemon, struct wire_status *status)
 {
 	struct clock *clock = &daemon->clock.clock;
-	struct spool_stats stats;
 
-	spool_stats(daemon->spool, &stats);
 	(void)snprintf(status->agent_version, sizeof(status->agent_version), "%s", FRESHET_VERSION);
 	(void)snprintf(status->board, sizeof(status->board), "%s", CONFIG_BOARD);
 	(void)snprintf(status->boot_id, sizeof(status->boot_id), "%s", clock_boot_id(clock));
@@ -71,11 +69,9 @@ void daemon_fill_status(struct daemon *daemon, struct wire_status *status)
 		status->clock = CLOCK_QUALITY_GPS;
 	else if (status->clock == CLOCK_QUALITY_NONE && daemon->core_anchor_us)
 		status->clock = CLOCK_QUALITY_CORE;
-	status->spool.batches = stats.batches;
-	status->spool.bytes = stats.bytes;
-	status->spool.oldest_at_ms = stats.oldest_at_ms;
-	status->spool.dropped_total = stats.dropped_total;
-	status->spool.written_bytes_today = stats.written_bytes_today;
+	daemon_fill_spool(daemon, &status->spool);
+	daemon_fill_uplink(daemon, &status->uplink);
+	daemon_fill_sampler(daemon, &status->sampler);
 	status->sent_at_ms = clock_wall_ms(clock);
 	for (size_t i = 0; i < daemon->source_count; i++)
 		fill_source(daemon, daemon->sources[i], &status->sources[i]);
@@ -213,26 +209,18 @@ void daemon_encode_source(struct jw *w, const struct source *source, int64_t now
 static void put_uplink(struct daemon *daemon, struct jw *w)
 {
 	const int64_t now = loop_now_us(daemon->loop);
+	struct wire_uplink figures;
 	struct uplink_report report;
 
+	daemon_fill_uplink(daemon, &figures);
 	uplink_report(daemon->uplink, &report);
 	jw_key(w, "uplink");
 	jw_open_object(w);
 	jw_text(w, "host", daemon->config->uplink.host);
 	jw_int(w, "port", daemon->config->uplink.port);
-	jw_text(w, "state", uplink_state_name(report.state));
-	jw_text(w, "reason", report.reason);
-	jw_text(w, "detail", report.detail);
 	put_age(w, "since_s", report.since_us, now);
-	jw_text(w, "protocol", report.mqtt5 ? "5" : "3.1.1");
-	jw_flag(w, "tls", daemon->config->uplink.tls);
-	jw_int(w, "sessions", report.sessions);
-	jw_int(w, "sent", report.sent);
-	jw_int(w, "resent", report.resent);
-	jw_int(w, "acked", report.acked);
-	jw_int(w, "deferred", report.deferred);
+	wire_uplink_encode(w, &figures);
 	jw_int(w, "in_flight", report.in_flight);
-	jw_int(w, "bytes_sent", report.bytes_sent);
 	jw_int(w, "bad_acks", report.bad_acks);
 	jw_int(w, "stray_acks", report.stray_acks);
 	jw_int(w, "no_core", report.no_core);
@@ -249,22 +237,28 @@ static void put_uplink(struct daemon *daemon, struct jw *w)
 
 static void put_spool(struct daemon *daemon, struct jw *w)
 {
+	struct wire_spool figures;
 	struct spool_stats stats;
 
+	daemon_fill_spool(daemon, &figures);
 	spool_stats(daemon->spool, &stats);
 	jw_key(w, "spool");
 	jw_open_object(w);
 	jw_text(w, "epoch", spool_epoch(daemon->spool));
-	jw_int(w, "batches", stats.batches);
-	jw_int(w, "bytes", stats.bytes);
-	jw_time(w, "oldest_at", stats.oldest_at_ms);
-	jw_int(w, "dropped_total", stats.dropped_total);
-	jw_int(w, "written_bytes_today", stats.written_bytes_today);
+	wire_spool_encode(w, &figures);
 	jw_int(w, "appended", stats.appended_total);
 	jw_int(w, "acked", stats.acked_total);
-	jw_int(w, "errors", daemon->spool_errors);
-	jw_int(w, "coalesced", sampler_coalesced(daemon->sampler));
-	jw_int(w, "refused", daemon->refused);
+	jw_close_object(w);
+}
+
+static void put_sampler(struct daemon *daemon, struct jw *w)
+{
+	struct wire_sampler figures;
+
+	daemon_fill_sampler(daemon, &figures);
+	jw_key(w, "sampler");
+	jw_open_object(w);
+	wire_sampler_encode(w, &figures);
 	jw_close_object(w);
 }
 
@@ -285,6 +279,7 @@ static void answer_status(struct daemon *daemon, struct jw *w)
 	jw_text(w, "clock", clock_quality_name(clock_quality(clock)));
 	put_uplink(daemon, w);
 	put_spool(daemon, w);
+	put_sampler(daemon, w);
 	jw_key(w, "sources");
 	jw_open_array(w);
 	for (size_t i = 0; i < daemon->source_count; i++) {

@@ -1,0 +1,55 @@
+/* What spool, uplink and sampler have to say, for the status topic and for `freshet-agent status`. */
+#include <stdio.h>
+
+#include "agent/daemon_priv.h"
+
+void daemon_fill_spool(struct daemon *daemon, struct wire_spool *out)
+{
+	struct spool_stats stats;
+
+	spool_stats(daemon->spool, &stats);
+	*out = (struct wire_spool){
+		.batches = stats.batches,
+		.bytes = stats.bytes,
+		.oldest_at_ms = stats.oldest_at_ms,
+		.dropped_total = stats.dropped_total,
+		.written_bytes_today = stats.written_bytes_today,
+		.disk = "ok",
+		.card_life_days = -1,
+		.errors = daemon->spool_errors,
+	};
+}
+
+void daemon_fill_uplink(struct daemon *daemon, struct wire_uplink *out)
+{
+	struct uplink_report report;
+
+	uplink_report(daemon->uplink, &report);
+	*out = (struct wire_uplink){
+		.tls = daemon->config->uplink.tls,
+		.sessions = report.sessions,
+		.sent = report.sent,
+		.resent = report.resent,
+		.acked = report.acked,
+		.deferred = report.deferred,
+		.bytes_sent = report.bytes_sent,
+		.live_in_flight = report.in_flight,
+		.window_batches = daemon->config->uplink.window.batches,
+		.window_bytes = daemon->config->uplink.window.bytes,
+		.backlog_rate = daemon->config->uplink.window.backlog_rate,
+		.ack_ms = -1,
+		.ack_max_ms = -1,
+	};
+	(void)snprintf(out->state, sizeof(out->state), "%s", uplink_state_name(report.state));
+	(void)snprintf(out->reason, sizeof(out->reason), "%s", report.reason);
+	(void)snprintf(out->detail, sizeof(out->detail), "%s", report.detail);
+	(void)snprintf(out->protocol, sizeof(out->protocol), "%s", report.mqtt5 ? "5" : "3.1.1");
+}
+
+void daemon_fill_sampler(struct daemon *daemon, struct wire_sampler *out)
+{
+	*out = (struct wire_sampler){
+		.coalesced = sampler_coalesced(daemon->sampler),
+		.refused = daemon->refused,
+	};
+}
