@@ -31,27 +31,61 @@ int64_t saved_time_load(const char *folder)
 	return ms > 0 ? ms : 0;
 }
 
+/* Writes it and sees it on disk. */
+static int write_synced(const char *path, const char *text, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	ssize_t n;
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, len);
+	if (n < 0)
+		r = -errno;
+	else if ((size_t)n != len)
+		r = -ENOSPC;
+	if (!r && fsync(fd))
+		r = -errno;
+	if (close(fd) && !r)
+		r = -errno;
+	return r;
+}
+
+/* The new name of a file lasts once its folder is on disk. */
+static int sync_folder(const char *folder)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd))
+		r = -errno;
+	close(fd);
+	return r;
+}
+
 int saved_time_store(const char *folder, int64_t ms)
 {
+	const int64_t saved = saved_time_load(folder);
 	char path[PATH_SIZE];
 	char beside[PATH_SIZE];
 	char text[32];
-	int r = 0;
-	int len;
-	int fd;
+	int r, len;
 
+	if (saved >= ms && saved - ms < SAVED_TIME_AHEAD_MS)
+		return 0;
 	if (snprintf(path, sizeof(path), "%s/time", folder) >= (int)sizeof(path) ||
 	    snprintf(beside, sizeof(beside), "%s/time.new", folder) >= (int)sizeof(beside))
 		return -ENAMETOOLONG;
 	len = snprintf(text, sizeof(text), "%lld\n", (long long)ms);
-	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, (size_t)len) != len)
-		r = errno ? -errno : -EIO;
-	if (close(fd) && !r)
-		r = -errno;
+	r = write_synced(beside, text, (size_t)len);
 	if (!r && rename(beside, path))
 		r = -errno;
-	return r;
+	if (r) {
+		(void)unlink(beside);
+		return r;
+	}
+	return sync_folder(folder);
 }

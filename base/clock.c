@@ -1,3 +1,7 @@
+/* Past 2038 also where time_t has 32 bits otherwise (armhf); only this file reads the clocks, and none
+ * of these types leaves it. Before any header; it means nothing to other C libraries. */
+#define _TIME_BITS 64
+
 #include "base/clock.h"
 
 #include <ctype.h>
@@ -34,6 +38,29 @@ int clock_quality_parse(const char *name, enum clock_quality *ret_quality)
 	return -EINVAL;
 }
 
+#define MOMENT_TRIES 4
+#define MOMENT_GOOD_US 200
+
+struct clock_moment clock_moment(struct clock *clock)
+{
+	struct clock_moment best = {0, 0};
+	int64_t best_us = INT64_MAX;
+
+	for (int i = 0; i < MOMENT_TRIES && best_us > MOMENT_GOOD_US; i++) {
+		const int64_t before = clock_mono_us(clock);
+		const int64_t wall_ms = clock_wall_ms(clock);
+		const int64_t took_us = clock_mono_us(clock) - before;
+
+		if (took_us >= best_us)
+			continue;
+		best_us = took_us;
+		best = (struct clock_moment){before + took_us / 2, wall_ms};
+	}
+	return best;
+}
+
+_Static_assert(sizeof(time_t) == 8, "the wall clock is read past 2038");
+
 static int64_t system_wall_ms(struct clock *clock)
 {
 	struct timespec now;
@@ -53,20 +80,28 @@ static int64_t system_mono_us(struct clock *clock)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+bool clock_kernel_synced(const struct clock_kernel *kernel)
+{
+	return kernel->state >= 0 && kernel->state != TIME_ERROR && kernel->state != TIME_OOP &&
+	       !(kernel->status & STA_UNSYNC) && kernel->max_error_us < CLOCK_MAX_ERROR_US;
+}
+
 static enum clock_quality system_quality(struct clock *clock)
 {
 	const struct clock_system *sys = (const struct clock_system *)clock;
 	struct timex state = {.modes = 0};
-	int r;
+	struct clock_kernel kernel;
 
+	if (sys->trust != CLOCK_TRUST_KERNEL && sys->trust != CLOCK_TRUST_ALWAYS)
+		return CLOCK_QUALITY_NONE;
+	if (system_wall_ms(clock) < sys->floor_ms)
+		return CLOCK_QUALITY_NONE;
 	if (sys->trust == CLOCK_TRUST_ALWAYS)
 		return CLOCK_QUALITY_SYNCED;
-	if (sys->trust != CLOCK_TRUST_KERNEL)
-		return CLOCK_QUALITY_NONE;
-	r = adjtimex(&state);
-	if (r < 0 || r == TIME_ERROR || (state.status & STA_UNSYNC))
-		return CLOCK_QUALITY_NONE;
-	return CLOCK_QUALITY_SYNCED;
+	kernel.state = adjtimex(&state);
+	kernel.status = state.status;
+	kernel.max_error_us = state.maxerror;
+	return clock_kernel_synced(&kernel) ? CLOCK_QUALITY_SYNCED : CLOCK_QUALITY_NONE;
 }
 
 static const char *system_boot_id(struct clock *clock)
@@ -140,6 +175,7 @@ int clock_system_init(struct clock_system *sys, enum clock_trust trust)
 	}
 	sys->clock.ops = &system_ops;
 	sys->trust = trust;
+	sys->floor_ms = 0;
 	memcpy(sys->boot_id, boot_id, sizeof(boot_id));
 	return 0;
 }

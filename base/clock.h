@@ -54,14 +54,41 @@ static inline const char *clock_boot_id(struct clock *clock)
 	return clock->ops->boot_id(clock);
 }
 
+/* One moment on both clocks. They are read one after the other and the thread may be kept from the
+ * processor in between, so the best of a few tries is taken: the two belong together to about a
+ * millisecond even where the machine is busy. */
+struct clock_moment {
+	int64_t mono_us, wall_ms;
+};
+struct clock_moment clock_moment(struct clock *clock);
+
 /* How far the system's clock is trusted: `[clock] trust = kernel | gps | core | always`. The system
  * clock is CLOCK_QUALITY_SYNCED when the kernel says so (kernel) or without asking (always); with gps
  * and core it is CLOCK_QUALITY_NONE, and whoever hears GPS or the core anchors the time itself. */
 enum clock_trust { CLOCK_TRUST_KERNEL, CLOCK_TRUST_GPS, CLOCK_TRUST_CORE, CLOCK_TRUST_ALWAYS };
 
+/* What the kernel says of the wall clock, as adjtimex(2) returns it. */
+struct clock_kernel {
+	int state;            /* the call's return value: TIME_OK ... TIME_ERROR, -1 where it fails */
+	int status;           /* STA_* */
+	int64_t max_error_us; /* grows by 500 us a second since whoever steers the clock last did so */
+};
+
+/* An error that large means that nobody has steered the clock for hours: a synchronisation that is
+ * over. The kernel itself says so at 16 s. */
+#define CLOCK_MAX_ERROR_US INT64_C(4000000)
+
+/* Is the wall clock synchronised? Not while a leap second is being inserted either: that second has
+ * the name of the one before. Whoever steers the clock must tell the kernel (chrony: `rtcsync`); a
+ * time restored at boot (fake-hwclock, systemd's saved time) or set by hand does not. */
+bool clock_kernel_synced(const struct clock_kernel *kernel);
+
 struct clock_system {
 	struct clock clock;
 	enum clock_trust trust;
+	/* Before this the wall clock is wrong, whoever vouches for it (the time of the build, less a
+	 * day for its time zone); 0: no such bound. The owner may set it. */
+	int64_t floor_ms;
 	char boot_id[CLOCK_BOOT_ID_LEN + 1];
 };
 

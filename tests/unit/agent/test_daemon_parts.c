@@ -127,6 +127,46 @@ static void the_time_outlives_the_process(void **state)
 	assert_int_equal(saved_time_store("/nowhere/at/all", 1), -ENOENT);
 }
 
+static void the_saved_time_never_goes_backwards(void **state)
+{
+	const int64_t now = INT64_C(1795190400123);
+
+	(void)state;
+	assert_int_equal(saved_time_store(folder, now), 0);
+	/* A clock that was set back a day, and one at 1970 within a month of the epoch. */
+	assert_int_equal(saved_time_store(folder, now - 86400000), 0);
+	assert_int_equal(saved_time_load(folder), now);
+	assert_int_equal(saved_time_store(folder, now + 1), 0);
+	assert_int_equal(saved_time_load(folder), now + 1);
+}
+
+static void a_saved_time_of_another_age_is_put_back(void **state)
+{
+	const int64_t now = INT64_C(1795190400123);
+	const int64_t in_2090 = INT64_C(3786912000000);
+
+	(void)state;
+	assert_int_equal(saved_time_store(folder, in_2090), 0);
+	assert_int_equal(saved_time_load(folder), in_2090);
+	assert_int_equal(saved_time_store(folder, now), 0);
+	assert_int_equal(saved_time_load(folder), now);
+}
+
+static void a_torn_saved_time_is_none(void **state)
+{
+	char file[128];
+	FILE *out;
+
+	(void)state;
+	(void)snprintf(file, sizeof(file), "%s/time", folder);
+	out = fopen(file, "w");
+	assert_non_null(out);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(saved_time_load(folder), 0);
+	assert_int_equal(saved_time_store(folder, 1795190400123), 0);
+	assert_int_equal(saved_time_load(folder), INT64_C(1795190400123));
+}
+
 int suite_agent_daemon_parts(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +175,9 @@ int suite_agent_daemon_parts(void)
 		TEST(a_second_daemon_is_refused_and_a_dead_ones_socket_replaced),
 		TEST(nobody_answers_where_no_daemon_runs),
 		TEST(the_time_outlives_the_process),
+		TEST(the_saved_time_never_goes_backwards),
+		TEST(a_saved_time_of_another_age_is_put_back),
+		TEST(a_torn_saved_time_is_none),
 #undef TEST
 	};
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timex.h>
 #include <time.h>
 
 #include <setjmp.h>
@@ -66,6 +67,77 @@ static void trust_decides_the_quality_of_the_system_clock(void **state)
 	assert_true(quality == CLOCK_QUALITY_NONE || quality == CLOCK_QUALITY_SYNCED);
 }
 
+static void a_stale_or_doubtful_synchronisation_is_none(void **state)
+{
+	static const struct {
+		const char *what;
+		struct clock_kernel kernel;
+		bool synced;
+	} cases[] = {
+		{"steered a moment ago", {TIME_OK, 0, 1500}, true},
+		{"steered every half hour", {TIME_OK, STA_PLL, 1100000}, true},
+		{"a leap second is announced", {TIME_INS, STA_INS, 1500}, true},
+		{"the leap second itself, which has the name of the one before",
+		 {TIME_OOP, STA_INS, 1500},
+		 false},
+		{"after the leap second", {TIME_WAIT, STA_INS, 1500}, true},
+		{"no server for hours", {TIME_OK, STA_PLL, CLOCK_MAX_ERROR_US}, false},
+		{"no server for days", {TIME_ERROR, STA_PLL | STA_UNSYNC, 16000000}, false},
+		{"set at boot from a file, or by hand", {TIME_ERROR, STA_UNSYNC, 16000000}, false},
+		{"flagged without the state", {TIME_OK, STA_UNSYNC, 1500}, false},
+		{"the call is not allowed (a container)", {-1, 0, 0}, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (clock_kernel_synced(&cases[i].kernel) != cases[i].synced)
+			fail_msg("%s", cases[i].what);
+	}
+}
+
+static void before_the_build_no_clock_is_trusted_whoever_vouches(void **state)
+{
+	struct clock_system sys;
+
+	(void)state;
+	assert_int_equal(clock_system_init(&sys, CLOCK_TRUST_ALWAYS), 0);
+	sys.floor_ms = clock_wall_ms(&sys.clock) - 1000;
+	assert_int_equal(clock_quality(&sys.clock), CLOCK_QUALITY_SYNCED);
+	sys.floor_ms = clock_wall_ms(&sys.clock) + 3600000;
+	assert_int_equal(clock_quality(&sys.clock), CLOCK_QUALITY_NONE);
+}
+
+static int64_t busy_reads;
+
+/* A thread that is kept from the processor for a second between its first two looks. */
+static int64_t busy_mono_us(struct clock *clock)
+{
+	struct clock_fake *fake = (struct clock_fake *)clock;
+
+	if (busy_reads++ == 1)
+		clock_fake_advance(fake, 1000000);
+	return fake->mono_us;
+}
+
+static int64_t busy_wall_ms(struct clock *clock)
+{
+	return ((struct clock_fake *)clock)->wall_ms;
+}
+
+static void a_busy_machine_does_not_tear_a_moment_apart(void **state)
+{
+	static const struct clock_ops ops = {.wall_ms = busy_wall_ms, .mono_us = busy_mono_us};
+	struct clock_fake fake;
+	struct clock_moment moment;
+
+	(void)state;
+	busy_reads = 0;
+	clock_fake_init(&fake, 5000000, 5000000000);
+	fake.clock.ops = &ops;
+	moment = clock_moment(&fake.clock);
+	assert_int_equal(moment.wall_ms, moment.mono_us / 1000);
+}
+
 static void a_fake_clock_moves_only_when_told(void **state)
 {
 	struct clock_fake fake;
@@ -117,6 +189,9 @@ int suite_base_clock(void)
 		cmocka_unit_test(the_machine_has_a_boot_id_and_two_clocks),
 		cmocka_unit_test(the_environment_may_stand_in_for_the_boot_id),
 		cmocka_unit_test(trust_decides_the_quality_of_the_system_clock),
+		cmocka_unit_test(a_stale_or_doubtful_synchronisation_is_none),
+		cmocka_unit_test(before_the_build_no_clock_is_trusted_whoever_vouches),
+		cmocka_unit_test(a_busy_machine_does_not_tear_a_moment_apart),
 		cmocka_unit_test(a_fake_clock_moves_only_when_told),
 		cmocka_unit_test(small_steps_of_a_fake_clock_add_up),
 		cmocka_unit_test(qualities_have_their_names_of_the_wire),
