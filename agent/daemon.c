@@ -192,8 +192,12 @@ static void on_watchdog(struct loop_timer *timer)
 
 static int set_up_loop(struct daemon *daemon)
 {
+	/* __DATE__ is a day of the builder's time zone. */
+	const int64_t floor_ms = tls_build_ms() - INT64_C(86400000);
 	int r = clock_system_init(&daemon->clock, daemon->config->trust);
 
+	daemon->clock.floor_ms = floor_ms;
+	time_keeper_init(&daemon->time, &daemon->clock.clock, daemon->config->trust, floor_ms);
 	if (!r)
 		r = loop_create(&daemon->clock.clock, &daemon->loop);
 	if (!r)

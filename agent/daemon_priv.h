@@ -13,6 +13,7 @@
 
 #include "agent/control.h"
 #include "agent/daemon.h"
+#include "agent/time_keeper.h"
 #include "base/clock.h"
 
 struct daemon {
@@ -32,9 +33,9 @@ struct daemon {
 	struct loop_timer watchdog;
 	struct loop_timer gps_time; /* an anchor that GPS has told */
 	int64_t start_us;
-	int64_t core_anchor_us;      /* when the core's time was last offered to the spool */
-	int64_t gps_ms, gps_mono_us; /* what GPS last said of the time; 0: nothing */
-	int64_t saved_us;            /* when the time was last saved */
+	struct time_keeper time;
+	struct time_offer gps_offer; /* for the timer gps_time */
+	int64_t saved_us;            /* when the time was last saved; 0: not yet */
 	bool stored;                 /* since drops were last looked for */
 	int64_t dropped;             /* records that the spool had given up when last looked at */
 	int64_t refused;             /* updates that the sampler could not take */
@@ -65,7 +66,8 @@ void daemon_arm_seal(struct daemon *daemon);
 
 /* ---- daemon_time.c ---- */
 
-/* Offers the spool an anchor where the clock is trusted, saves the time, and does so again. */
+/* Offers the spool an anchor where the clock is trusted, saves the time, and does so again every
+ * TIME_KEEPER_LOOK_US. */
 void daemon_keep_time(struct daemon *daemon);
 /* An acknowledgement told the core's time: an anchor where there is no better clock. */
 void daemon_take_core_time(void *arg, int64_t at_ms);

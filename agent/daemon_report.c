@@ -64,11 +64,7 @@ void daemon_fill_status(struct daemon *daemon, struct wire_status *status)
 	(void)snprintf(status->board, sizeof(status->board), "%s", CONFIG_BOARD);
 	(void)snprintf(status->boot_id, sizeof(status->boot_id), "%s", clock_boot_id(clock));
 	status->uptime_s = (loop_now_us(daemon->loop) - daemon->start_us) / 1000000;
-	status->clock = clock_quality(clock);
-	if (status->clock == CLOCK_QUALITY_NONE && daemon->gps_mono_us)
-		status->clock = CLOCK_QUALITY_GPS;
-	else if (status->clock == CLOCK_QUALITY_NONE && daemon->core_anchor_us)
-		status->clock = CLOCK_QUALITY_CORE;
+	status->clock = time_keeper_quality(&daemon->time);
 	daemon_fill_spool(daemon, &status->spool);
 	daemon_fill_uplink(daemon, &status->uplink);
 	daemon_fill_sampler(daemon, &status->sampler);

@@ -18,10 +18,15 @@ void time_keeper_init(struct time_keeper *keeper, struct clock *clock, enum cloc
 	};
 }
 
-/* How far two of them are apart on the wall, in ms. */
+/* By how much `a` makes the wall later than `b` does, in ms. */
+static int64_t later_by(const struct time_offer *a, const struct time_offer *b)
+{
+	return (a->at_ms - b->at_ms) - (a->mono_us - b->mono_us) / 1000;
+}
+
 static int64_t distance(const struct time_offer *a, const struct time_offer *b)
 {
-	const int64_t ms = (a->at_ms - b->at_ms) - (a->mono_us - b->mono_us) / 1000;
+	const int64_t ms = later_by(a, b);
 
 	return ms < 0 ? -ms : ms;
 }
@@ -32,6 +37,9 @@ static bool worth_making(const struct time_keeper *keeper, const struct time_off
 
 	if (given->quality != offer->quality)
 		return true;
+	/* It was that late at least: a slow answer is no reason to be earlier. */
+	if (offer->quality == CLOCK_QUALITY_CORE)
+		return later_by(offer, given) >= TIME_KEEPER_STEP_MS;
 	return distance(given, offer) >= TIME_KEEPER_STEP_MS ||
 	       offer->mono_us - given->mono_us >= TIME_KEEPER_PACE_US;
 }
@@ -71,13 +79,16 @@ bool time_keeper_gps(struct time_keeper *keeper, int64_t wall_ms, int64_t mono_u
 
 bool time_keeper_core(struct time_keeper *keeper, int64_t at_ms, struct time_offer *ret_offer)
 {
+	const struct time_offer offer = {clock_mono_us(keeper->clock), at_ms, CLOCK_QUALITY_CORE};
+
 	if (at_ms < keeper->floor_ms || system_is_believed(keeper))
 		return false;
-	keeper->core = (struct time_offer){clock_mono_us(keeper->clock), at_ms, CLOCK_QUALITY_CORE};
+	if (keeper->core.quality == CLOCK_QUALITY_NONE || later_by(&offer, &keeper->core) > 0)
+		keeper->core = offer;
 	/* What is better was given already: the spool keeps that. */
-	if (keeper->given.quality > CLOCK_QUALITY_CORE || !worth_making(keeper, &keeper->core))
+	if (keeper->given.quality > CLOCK_QUALITY_CORE || !worth_making(keeper, &offer))
 		return false;
-	*ret_offer = keeper->core;
+	*ret_offer = offer;
 	return true;
 }
 

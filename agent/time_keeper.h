@@ -34,7 +34,8 @@ void time_keeper_init(struct time_keeper *keeper, struct clock *clock, enum cloc
 		      int64_t floor_ms);
 
 /* Each looks at one witness, and tells whether that gives an offer worth making: the first one, one
- * of better quality, one that moves times by TIME_KEEPER_STEP_MS, else one every TIME_KEEPER_PACE_US. */
+ * of another quality, one that moves times by TIME_KEEPER_STEP_MS (of the core: makes them later),
+ * else one every TIME_KEEPER_PACE_US. */
 #define TIME_KEEPER_STEP_MS 20
 #define TIME_KEEPER_PACE_US INT64_C(60000000)
 bool time_keeper_system(struct time_keeper *keeper, struct time_offer *ret_offer);
