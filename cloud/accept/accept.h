@@ -51,8 +51,9 @@ const char *accept_outcome_name(enum accept_outcome outcome);
 enum accept_answer {
 	ACCEPT_COMMITTED, /* to be acked as committed, after the commit */
 	ACCEPT_AGAIN,     /* was committed before: acked again */
-	ACCEPT_DEFERRED,  /* not now (a later version): answered `deferred` */
-	ACCEPT_REFUSED,   /* unreadable, or from nobody we know: counted, no answer is possible */
+	ACCEPT_DEFERRED, /* not as it is (a later version, a header that is readable in part, a body
+			     that is not the one it was): answered `deferred` */
+	ACCEPT_REFUSED,  /* unreadable, or from nobody we know: counted, no answer is possible */
 };
 
 struct accept_batch_result {
@@ -66,6 +67,12 @@ struct accept_batch_result {
 int accept_batch(struct accept *accept, const char *workspace, const char *gateway,
 		 const void *payload, size_t len, int64_t received_ms,
 		 struct accept_batch_result *ret_result);
+
+/* A message on a data topic that the broker had kept (`retained`): batches are never sent so, nobody
+ * knows how old it is, and the broker gives it again at each connection. Counted and listed, nothing
+ * of it is taken. */
+int accept_retained(struct accept *accept, const char *workspace, const char *gateway,
+		    const void *payload, size_t len, int64_t received_ms);
 
 /* Takes one update that did not come in a batch (HTTP item, poll): no mono; `update->device_id`
  * names the device. *ret_reason is "" or a word of the contract. */

@@ -9,6 +9,8 @@
 
 /* Numbers past this are no honest count of batches; intervals need room above. */
 #define NUMBER_MAX (INT64_C(1) << 62)
+/* How long a gateway keeps a deferred batch before it offers it again. */
+#define DEFER_S 600
 
 struct intake {
 	struct accept *accept;
@@ -87,23 +89,41 @@ static int answer_deferred(struct accept *accept, const struct intake *in, const
 	return 0;
 }
 
-static int refuse(struct intake *in, const char *reason, const char *detail,
-		  struct accept_batch_result *result)
+/* Kept in the rejection log, and counted by `outcome`. */
+static int log_refusal(struct intake *in, const char *outcome, const char *reason,
+		       const char *detail)
 {
 	struct accept *accept = in->accept;
 	char source[200];
 	int r;
 
-	result->answer = ACCEPT_REFUSED;
-	result->outcomes[ACCEPT_REJECTED]++;
 	(void)snprintf(source, sizeof(source), "freshet/v1/%s/%s/data", in->workspace.name,
 		       in->gateway.name);
-	r = accept_count(accept, in->workspace.id, in->gateway.id, 0, "rejected", reason, 1);
+	r = accept_count(accept, in->workspace.id, in->gateway.id, 0, outcome, reason, 1);
 	if (r)
 		return r;
-	accept->uncommitted.records[ACCEPT_REJECTED]++;
 	return accept_log_rejection(accept, in->workspace.id, in->gateway.id, source, reason,
 				    detail, in->payload, in->len, in->received_ms);
+}
+
+static int refuse(struct intake *in, const char *reason, const char *detail,
+		  struct accept_batch_result *result)
+{
+	result->answer = ACCEPT_REFUSED;
+	result->outcomes[ACCEPT_REJECTED]++;
+	in->accept->uncommitted.records[ACCEPT_REJECTED]++;
+	return log_refusal(in, "rejected", reason, detail);
+}
+
+/* Not taken as it is, but its sender can be answered: without an answer it would send the batch again
+ * and again as fast as its time-outs allow. It keeps it, and asks later whether it is wanted. */
+static int defer(struct intake *in, const char *reason, const char *detail,
+		 struct accept_batch_result *result)
+{
+	int r = log_refusal(in, "deferred", reason, detail);
+
+	result->answer = ACCEPT_DEFERRED;
+	return r ? r : answer_deferred(in->accept, in, reason, DEFER_S);
 }
 
 /* The anchor of the batch's boot, with what this send says of it. */
@@ -378,7 +398,7 @@ static int take_decoded(struct intake *in, enum wire_problem problem, const char
 			struct accept_batch_result *result)
 {
 	bool named = numbers_are_sane(&in->header);
-	int r;
+	const char *reason = wire_problem_name(problem);
 
 	switch (problem) {
 	case WIRE_OK:
@@ -387,24 +407,21 @@ static int take_decoded(struct intake *in, enum wire_problem problem, const char
 		return take(in, NULL, NULL, result);
 	case WIRE_BAD_COMPRESSION:
 	case WIRE_BAD_BODY:
-		if (!named || !in->header.boot.id[0])
-			return refuse(in, "malformed", detail, result);
-		return take(in, "malformed", detail, result);
-	case WIRE_BAD_VERSION:
-		if (!named)
-			return refuse(in, wire_problem_name(problem), detail, result);
-		r = refuse(in, wire_problem_name(problem), detail, result);
-		result->answer = ACCEPT_DEFERRED;
-		return r ? r : answer_deferred(in->accept, in, wire_problem_name(problem), 600);
+		if (named && in->header.boot.id[0])
+			return take(in, "malformed", detail, result);
+		reason = "malformed";
+		break;
+	case WIRE_NO_HEADER:
+		reason = "malformed";
+		break;
 	case WIRE_NO_MEMORY:
 		return -ENOMEM;
-	case WIRE_NO_HEADER:
-		return refuse(in, "malformed", detail, result);
+	case WIRE_BAD_VERSION:
 	case WIRE_TOO_LARGE:
 	case WIRE_BAD_DIGEST:
 		break;
 	}
-	return refuse(in, wire_problem_name(problem), detail, result);
+	return named ? defer(in, reason, detail, result) : refuse(in, reason, detail, result);
 }
 
 static int identify(struct intake *in, const char *workspace, const char *gateway,

@@ -119,6 +119,25 @@ static void topic_name(char *out, size_t size, const char *workspace, const char
 	(void)snprintf(out, size, "freshet/v1/%s/%s/%s", workspace, gateway, what);
 }
 
+int accept_retained(struct accept *accept, const char *workspace, const char *gateway,
+		    const void *payload, size_t len, int64_t received_ms)
+{
+	struct coredb_workspace ws = {0};
+	struct coredb_gateway gw = {0};
+	char topic[200];
+	int r;
+
+	topic_name(topic, sizeof(topic), workspace, gateway, "data");
+	r = open_control(accept, workspace, gateway, topic, payload, len, received_ms, &ws, &gw);
+	if (r)
+		return r < 0 ? r : 0;
+	return refuse(
+		accept, ws.id, gw.id, topic, "retained",
+		"a batch that the broker keeps and gives at each connection: nothing of it is "
+		"taken; an empty retained message on this topic takes it away",
+		payload, len, received_ms);
+}
+
 int accept_link(struct accept *accept, const char *workspace, const char *gateway,
 		const void *payload, size_t len, bool retained, int64_t received_ms)
 {

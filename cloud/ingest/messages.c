@@ -1,6 +1,7 @@
 #include "cloud/ingest/messages.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -68,5 +69,24 @@ int ingest_give(struct ingest_queues *queues, struct inbound *message)
 		(void)atomic_fetch_sub(&queues->in_bytes, (long)message->len);
 		free(message);
 	}
+	return r;
+}
+
+int ingest_send(struct ingest_queues *queues, const char *topic, int qos, int64_t seq,
+		const char *data, size_t len)
+{
+	struct outbound *message = calloc(1, sizeof(*message) + len);
+	int r;
+
+	if (!message)
+		return -ENOMEM;
+	(void)snprintf(message->topic, sizeof(message->topic), "%s", topic);
+	message->qos = qos;
+	message->seq = seq;
+	message->len = len;
+	memcpy(message->payload, data, len);
+	r = queue_push(queues->out, message);
+	if (r)
+		free(message);
 	return r;
 }

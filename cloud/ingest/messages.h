@@ -64,4 +64,9 @@ bool ingest_has_room(struct ingest_queues *queues);
 /* Hands over a message; where it cannot be taken it is freed and -ENOSPC told. */
 int ingest_give(struct ingest_queues *queues, struct inbound *message);
 
+/* The writer's end: hands a message to the broker's thread; `seq` of an outbox message, 0 without. 0,
+ * -ENOMEM, or -ENOSPC where the queue is full. */
+int ingest_send(struct ingest_queues *queues, const char *topic, int qos, int64_t seq,
+		const char *data, size_t len);
+
 #endif

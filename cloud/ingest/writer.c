@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "cloud/accept/accept.h"
+#include "cloud/ingest/acks.h"
 #include "cloud/relay/outbox.h"
 
 #define GROUP_MESSAGES 16
@@ -28,6 +29,7 @@ struct writer {
 	pthread_t thread;
 	struct coredb *db;
 	struct accept *accept;
+	struct acks *acks;
 	struct inbound *group[GROUP_MESSAGES];
 	size_t group_count;
 	int64_t next_sweep_us, next_short_us;
@@ -62,6 +64,11 @@ static int note_published(struct writer *writer, int64_t seq)
 	return r;
 }
 
+static void drop_acks(struct writer *writer, size_t count)
+{
+	(void)atomic_fetch_add(&writer->config.queues->dropped_acks, count);
+}
+
 static int take(struct writer *writer, const struct inbound *in)
 {
 	struct accept *accept = writer->accept;
@@ -69,6 +76,9 @@ static int take(struct writer *writer, const struct inbound *in)
 
 	switch (in->kind) {
 	case INBOUND_DATA:
+		if (in->retained)
+			return accept_retained(accept, in->workspace, in->gateway, in->payload,
+					       in->len, in->received_ms);
 		return accept_batch(accept, in->workspace, in->gateway, in->payload, in->len,
 				    in->received_ms, &result);
 	case INBOUND_LINK:
@@ -87,6 +97,7 @@ static int take(struct writer *writer, const struct inbound *in)
 	case INBOUND_DISCONNECTED:
 		writer->connected = false;
 		writer->publishing = 0;
+		drop_acks(writer, acks_forget(writer->acks));
 		return set_listening(writer, MODEL_NO_TIME);
 	case INBOUND_PUBLISHED:
 		return note_published(writer, in->seq);
@@ -94,39 +105,46 @@ static int take(struct writer *writer, const struct inbound *in)
 	return -EINVAL;
 }
 
-static int send_out(struct writer *writer, const char *topic, int qos, int64_t seq,
-		    const char *data, size_t len)
+static void keep_ack(void *arg, const char *workspace, const char *gateway,
+		     const struct wire_ack *ack)
 {
-	struct outbound *message = calloc(1, sizeof(*message) + len);
-	int r;
+	struct writer *writer = arg;
 
-	if (!message)
-		return -ENOMEM;
-	(void)snprintf(message->topic, sizeof(message->topic), "%s", topic);
-	message->qos = qos;
-	message->seq = seq;
-	message->len = len;
-	memcpy(message->payload, data, len);
-	r = queue_push(writer->config.queues->out, message);
-	if (r)
-		free(message);
-	return r;
+	if (!writer->connected || acks_add(writer->acks, workspace, gateway, ack))
+		drop_acks(writer, 1);
 }
 
-static void send_ack(void *arg, const char *workspace, const char *gateway,
-		     const struct wire_ack *ack)
+static void send_ack(void *arg, const char *workspace, const char *gateway, struct wire_ack *ack)
 {
 	struct writer *writer = arg;
 	char topic[200];
 	struct jw w;
 
+	/* From an ack a gateway without a clock learns the time: that at which it leaves. */
+	ack->at_ms = clock_wall_ms(writer->config.clock);
 	(void)snprintf(topic, sizeof(topic), "freshet/v1/%s/%s/ack", workspace, gateway);
 	buf_reset(&writer->text);
 	jw_init(&w, &writer->text);
 	wire_ack_encode(&w, ack);
-	if (writer->text.error || !writer->connected ||
-	    send_out(writer, topic, 0, 0, writer->text.data, writer->text.len))
-		(void)atomic_fetch_add(&writer->config.queues->dropped_acks, 1);
+	if (writer->text.error ||
+	    ingest_send(writer->config.queues, topic, 0, 0, writer->text.data, writer->text.len))
+		drop_acks(writer, 1);
+}
+
+static void send_acks(struct writer *writer)
+{
+	acks_send(writer->acks, now_us(writer), send_ack, writer);
+}
+
+/* How long the writer may wait for a message, so that no acknowledgement waits longer than it must. */
+static int wait_ms(const struct writer *writer)
+{
+	int64_t due_us = acks_due_us(writer->acks);
+	int64_t left_us = due_us == INT64_MAX ? INT64_MAX : due_us - now_us(writer);
+
+	if (left_us >= IDLE_MS * INT64_C(1000))
+		return IDLE_MS;
+	return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
 }
 
 static void tell_live(void *arg, int64_t workspace, int64_t device)
@@ -159,7 +177,8 @@ static int commit(struct writer *writer)
 	int r = accept_commit(writer->accept);
 
 	if (!r) {
-		accept_acks(writer->accept, send_ack, writer);
+		accept_acks(writer->accept, keep_ack, writer);
+		send_acks(writer);
 		accept_changed(writer->accept, tell_live, writer);
 		writer->events_wait = true;
 	}
@@ -333,7 +352,7 @@ static int relay(struct writer *writer)
 	writer->events_wait = last != writer->published;
 	if (payload.len > 0) {
 		writer->publishing = last;
-		r = send_out(writer, topic, 1, last, payload.data, payload.len);
+		r = ingest_send(writer->config.queues, topic, 1, last, payload.data, payload.len);
 		if (r)
 			writer->publishing = 0;
 	} else if (last != writer->published) {
@@ -365,14 +384,16 @@ static int one_round(struct writer *writer)
 
 	atomic_store(writer->config.seen_us, now_us(writer));
 	if (writer->group_count == 0) {
-		struct inbound *first = ingest_take(writer->config.queues, IDLE_MS);
+		int wait = wait_ms(writer);
+		struct inbound *first = ingest_take(writer->config.queues, wait);
 
 		if (!first && stopping)
 			return -ECANCELED;
 		if (first)
 			gather(writer, first);
-		else
+		else if (wait == IDLE_MS)
 			look_for_events(writer);
+		send_acks(writer);
 	}
 	if (writer->group_count > 0)
 		r = finish_group(writer);
@@ -438,6 +459,7 @@ static int open_all(struct writer *writer, char *error, size_t error_size)
 static void free_writer(struct writer *writer)
 {
 	accept_destroy(writer->accept);
+	acks_destroy(writer->acks);
 	coredb_close(writer->db);
 	buf_free(&writer->text);
 	free(writer);
@@ -453,7 +475,9 @@ int writer_start(const struct writer_config *config, struct writer **ret_writer,
 		return -ENOMEM;
 	writer->config = *config;
 	buf_init(&writer->text, ACK_BYTES_MAX);
-	r = open_all(writer, error, error_size);
+	r = acks_create(&writer->acks);
+	if (!r)
+		r = open_all(writer, error, error_size);
 	if (!r)
 		r = -pthread_create(&writer->thread, NULL, run, writer);
 	if (r) {
