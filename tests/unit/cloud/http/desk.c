@@ -145,6 +145,8 @@ void desk_fill(const char *pattern, char *out, size_t size)
 	(void)snprintf(out, size, "%.*sw1%s", (int)(name - pattern), pattern, name + 4);
 	if (strstr(out, "{vehicle}"))
 		memcpy(strstr(out, "{vehicle}"), "v1", 3);
+	if (strstr(out, "{gateway}"))
+		memcpy(strstr(out, "{gateway}"), "g1", 3);
 }
 
 void desk_data(struct desk *desk, int64_t number, double soc)
