@@ -1,17 +1,13 @@
 /* freshet-agent: the edge gateway. */
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/control.h"
 #include "agent/daemon.h"
 #include "agent/main_priv.h"
 #include "hal/stream.h"
-
-#define ASK_TIMEOUT_MS 5000
 
 static void print_usage(FILE *out)
 {
@@ -94,160 +90,6 @@ static int probe(const struct agent_config *config, const struct options *option
 	return r ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* ---- status ---- */
-
-const char *main_text_of(const struct jr_value *object, const char *key)
-{
-	const char *text = "";
-	size_t len;
-
-	return jr_string(jr_get(object, key), &text, &len) ? text : "";
-}
-
-int64_t main_int_of(const struct jr_value *object, const char *key)
-{
-	int64_t value = 0;
-
-	(void)jr_integer(jr_get(object, key), &value);
-	return value;
-}
-
-/* "3.2 s ago" or "never". */
-static const char *age_of(const struct jr_value *object, const char *key, char out[static 32])
-{
-	double value;
-
-	if (jr_number(jr_get(object, key), &value))
-		(void)snprintf(out, 32, "%.1f s ago", value);
-	else
-		(void)snprintf(out, 32, "never");
-	return out;
-}
-
-static void print_source(const struct jr_value *source)
-{
-	char age[32];
-
-	(void)printf("%-12s %-16s %-7s %-18s %-14s %-17s %s\n", main_text_of(source, "name"),
-		     main_text_of(source, "device_id"), main_text_of(source, "state"),
-		     main_text_of(source, "reason"), age_of(source, "last_ok_s", age),
-		     main_text_of(source, "vin"), main_text_of(source, "detail"));
-}
-
-/* How a vehicle is read, where it is read by a profile. */
-static void print_vehicle(const struct jr_value *source)
-{
-	const struct jr_value *refused = jr_get(source, "refused");
-	double load = 0;
-
-	if (!main_text_of(source, "profile")[0])
-		return;
-	(void)jr_number(jr_get(source, "bus_load_pct"), &load);
-	(void)printf("             profile %s, vehicle %s, %.2f %% of the bus, %" PRId64
-		     " of %" PRId64 " looks today\n",
-		     main_text_of(source, "profile"), main_text_of(source, "activity"), load,
-		     main_int_of(source, "looks_today"), main_int_of(source, "wake_budget"));
-	if (main_text_of(source, "vin_given")[0])
-		(void)printf("             the VIN %s is not believed: %s\n",
-			     main_text_of(source, "vin_given"),
-			     main_text_of(source, "vin_judgement"));
-	for (size_t i = 0; i < jr_count(refused); i++)
-		(void)printf("             not asked: %s, %s\n",
-			     main_text_of(jr_at(refused, i), "command"),
-			     main_text_of(jr_at(refused, i), "reason"));
-}
-
-/* How a bus is heard, where a source listens to one. */
-static void print_bus(const struct jr_value *source)
-{
-	const char *asking = main_text_of(source, "asking");
-	double rate = 0;
-
-	if (!main_text_of(source, "map")[0])
-		return;
-	(void)jr_number(jr_get(source, "frames_per_s"), &rate);
-	(void)printf("             %s: %.0f frames/s, %" PRId64 " dropped, controller %s%s%s\n",
-		     main_text_of(source, "map"), rate, main_int_of(source, "dropped"),
-		     main_text_of(source, "condition"), asking[0] ? ", " : "", asking);
-	if (main_text_of(source, "vin_given")[0])
-		(void)printf("             the VIN %s is not believed: %s\n",
-			     main_text_of(source, "vin_given"),
-			     main_text_of(source, "vin_judgement"));
-}
-
-static void print_status(const struct jr_value *status)
-{
-	const struct jr_value *uplink = jr_get(status, "uplink");
-	const struct jr_value *spool = jr_get(status, "spool");
-	const struct jr_value *sources = jr_get(status, "sources");
-	char age[32];
-
-	(void)printf("gateway   %s/%s, agent %s on %s, up %" PRId64 " s, clock %s\n",
-		     main_text_of(status, "workspace"), main_text_of(status, "gateway_id"),
-		     main_text_of(status, "agent_version"), main_text_of(status, "board"),
-		     main_int_of(status, "uptime_s"), main_text_of(status, "clock"));
-	(void)printf("uplink    %s:%" PRId64 " %s%s%s, MQTT %s, %" PRId64 " sent, %" PRId64
-		     " again, %" PRId64 " committed, last %s\n",
-		     main_text_of(uplink, "host"), main_int_of(uplink, "port"),
-		     main_text_of(uplink, "state"), main_text_of(uplink, "reason")[0] ? " " : "",
-		     main_text_of(uplink, "reason"), main_text_of(uplink, "protocol"),
-		     main_int_of(uplink, "sent"), main_int_of(uplink, "resent"),
-		     main_int_of(uplink, "acked"), age_of(uplink, "last_ack_s", age));
-	if (main_text_of(uplink, "detail")[0])
-		(void)printf("          %s\n", main_text_of(uplink, "detail"));
-	(void)printf("spool     %" PRId64 " batches, %" PRId64 " bytes waiting; %" PRId64
-		     " records given up\n",
-		     main_int_of(spool, "batches"), main_int_of(spool, "bytes"),
-		     main_int_of(spool, "dropped_total"));
-	(void)printf("\n%-12s %-16s %-7s %-18s %-14s %-17s %s\n", "SOURCE", "DEVICE", "STATE",
-		     "REASON", "LAST ANSWER", "VIN", "DETAIL");
-	for (size_t i = 0; i < jr_count(sources); i++)
-		print_source(jr_at(sources, i));
-	(void)putchar('\n');
-	for (size_t i = 0; i < jr_count(sources); i++) {
-		(void)printf("%s\n", main_text_of(jr_at(sources, i), "name"));
-		print_vehicle(jr_at(sources, i));
-		print_bus(jr_at(sources, i));
-	}
-}
-
-int main_ask(const struct agent_config *config, const char *request, struct buf *out)
-{
-	int r;
-
-	buf_init(out, CONTROL_ANSWER_MAX + 1);
-	r = control_ask(config->socket, request, ASK_TIMEOUT_MS, out);
-	if (!r && !buf_text(out))
-		r = out->error;
-	return r;
-}
-
-static int status(const struct agent_config *config, const struct options *options)
-{
-	struct jr_error error;
-	struct jr_doc *doc;
-	struct buf out;
-	int r = main_ask(config, "status", &out);
-
-	if (r) {
-		buf_free(&out);
-		return main_fail(r == -ENOENT || r == -ECONNREFUSED ? "no agent is running here"
-								    : "the agent does not answer",
-				 r);
-	}
-	if (options->json) {
-		(void)fputs(buf_text(&out), stdout);
-	} else {
-		r = jr_parse(out.data, out.len, &doc, &error);
-		if (!r) {
-			print_status(jr_root(doc));
-			jr_free(doc);
-		}
-	}
-	buf_free(&out);
-	return r ? main_fail("the agent's answer cannot be read", r) : EXIT_DONE;
-}
-
 /* ---- command line ---- */
 
 static const struct {
@@ -255,7 +97,7 @@ static const struct {
 	int words; /* that may follow */
 	int (*fn)(const struct agent_config *config, const struct options *options);
 } commands[] = {
-	{"run", 0, run},     {"check-config", 0, check_config}, {"status", 0, status},
+	{"run", 0, run},     {"check-config", 0, check_config}, {"status", 0, main_status},
 	{"probe", 1, probe}, {"spool", 1, main_spool},
 };
 

@@ -35,6 +35,9 @@ int64_t main_int_of(const struct jr_value *object, const char *key);
  * error. Returns 0, -ENOENT or -ECONNREFUSED where none runs, another -errno. */
 int main_ask(const struct agent_config *config, const char *request, struct buf *out);
 
+/* The command `status`; returns the exit code. */
+int main_status(const struct agent_config *config, const struct options *options);
+
 /* The command `spool`; returns the exit code. */
 int main_spool(const struct agent_config *config, const struct options *options);
 
