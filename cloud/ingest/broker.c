@@ -14,10 +14,7 @@
 #include "base/log.h"
 #include "base/tls.h"
 
-#define CONNECT_US (INT64_C(15) * 1000000)
-#define STABLE_US (INT64_C(60) * 1000000)
 #define BACKOFF_MIN_MS 250
-#define BACKOFF_MAX_MS 30000
 #define ROUND_MS 500
 #define PACKETS_A_ROUND 64
 #define PUBLISHES_A_ROUND 256
@@ -334,7 +331,8 @@ static int one_round(struct broker *broker)
 		r = mosquitto_loop_misc(broker->client);
 	if (!r && broker->refused)
 		r = MOSQ_ERR_CONN_REFUSED;
-	if (!r && !broker->told_connected && now_us(broker) - broker->began_us > CONNECT_US)
+	if (!r && !broker->told_connected &&
+	    now_us(broker) - broker->began_us > broker->config.connect_us)
 		r = MOSQ_ERR_CONN_PENDING;
 	return r;
 }
@@ -363,7 +361,7 @@ static void note_end(struct broker *broker, int r)
 		       (!broker->up && !broker->refused && !broker->tls_refusal &&
 			r == MOSQ_ERR_CONN_LOST);
 
-	if (broker->up && now_us(broker) - broker->up_us > STABLE_US)
+	if (broker->up && now_us(broker) - broker->up_us > broker->config.stable_us)
 		broker->backoff_ms = BACKOFF_MIN_MS;
 	if (broker->refused > 0)
 		log_error("the broker refuses the connection host=%s port=%d user=%s reason=%d "
@@ -394,8 +392,8 @@ static int next_backoff(struct broker *broker)
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
 		random = (uint32_t)now_us(broker);
 	broker->backoff_ms = BACKOFF_MIN_MS + (int)(random % (uint32_t)(span + 1));
-	if (broker->backoff_ms > BACKOFF_MAX_MS)
-		broker->backoff_ms = BACKOFF_MAX_MS;
+	if (broker->backoff_ms > broker->config.reconnect_max_ms)
+		broker->backoff_ms = broker->config.reconnect_max_ms;
 	return broker->backoff_ms;
 }
 

@@ -16,6 +16,9 @@ struct broker_config {
 	const char *ca_file;              /* "" : the system's */
 	const char *cert_file, *key_file; /* "" : without */
 	int keepalive_s;
+	int64_t connect_us;   /* name, TCP, TLS, CONNACK and SUBACK together */
+	int reconnect_max_ms; /* at least 250; decorrelated jitter from there to this */
+	int64_t stable_us;    /* a connection that lasted so long starts the waits over */
 	struct clock *clock;
 	struct ingest_queues *queues;
 	atomic_bool *stop;      /* set by main: the thread ends within a second */
