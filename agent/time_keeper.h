@@ -27,7 +27,7 @@ struct time_keeper {
 	int64_t floor_ms;         /* no time is earlier */
 	struct time_offer system; /* the last of each that was believed; quality NONE: none yet */
 	struct time_offer gps, core;
-	struct time_offer given;  /* the last offer that was made */
+	struct time_offer given; /* the last offer that was made */
 };
 
 void time_keeper_init(struct time_keeper *keeper, struct clock *clock, enum clock_trust trust,

@@ -69,8 +69,8 @@ enum clock_trust { CLOCK_TRUST_KERNEL, CLOCK_TRUST_GPS, CLOCK_TRUST_CORE, CLOCK_
 
 /* What the kernel says of the wall clock, as adjtimex(2) returns it. */
 struct clock_kernel {
-	int state;            /* the call's return value: TIME_OK ... TIME_ERROR, -1 where it fails */
-	int status;           /* STA_* */
+	int state;  /* the call's return value: TIME_OK ... TIME_ERROR, -1 where it fails */
+	int status; /* STA_* */
 	int64_t max_error_us; /* grows by 500 us a second since whoever steers the clock last did so */
 };
 

@@ -101,6 +101,10 @@ int accept_record(struct accept *accept, struct delivery *delivery, const struct
 int accept_apply(struct accept *accept, struct delivery *delivery,
 		 const struct model_update *update, int position, const struct model_text *raw,
 		 enum accept_outcome *ret_outcome, const char **ret_reason);
+/* boots.c: the boot that a send names, with what the send says of its clock. What was committed before
+ * moves with it. */
+int boot_learn(struct accept *accept, int64_t gateway, const struct wire_boot *sent,
+	       int64_t received_ms, struct coredb_boot *ret_boot);
 /* epochs.c: the transfer's ledger. */
 struct ledger {
 	struct coredb_epoch epoch;

@@ -126,59 +126,6 @@ static int defer(struct intake *in, const char *reason, const char *detail,
 	return r ? r : answer_deferred(in->accept, in, reason, DEFER_S);
 }
 
-/* The anchor of the batch's boot, with what this send says of it. */
-static int retime(void *arg, struct cache_entry *entry)
-{
-	const struct coredb_boot *boot = arg;
-	struct coredb_state *state = &entry->state;
-	int64_t at_ms;
-
-	if (state->boot != boot->id)
-		return 0;
-	at_ms = anchor_wall_ms(boot->held_offset_ms, state->mono_us);
-	if (state->at_ms != MODEL_NO_TIME && state->at_ms < at_ms)
-		at_ms = state->at_ms;
-	if (state->last_received_at_ms < at_ms)
-		at_ms = state->last_received_at_ms;
-	state->observed_at_ms = at_ms;
-	state->last_update_at_ms = at_ms;
-	return 0;
-}
-
-static int update_boot(struct intake *in)
-{
-	const struct wire_boot *sent = &in->header.boot;
-	struct accept *accept = in->accept;
-	struct anchor anchor;
-	int64_t before_ms;
-	enum clock_quality quality;
-	int r;
-
-	r = coredb_boot_open(accept->db, in->gateway.id, sent->id, in->received_ms, &in->boot);
-	if (r)
-		return accept_fail(accept, r, "boot");
-	before_ms = in->boot.held_offset_ms;
-	quality = in->boot.held_quality;
-	evidence_anchor(&in->boot, &anchor);
-	evidence_anchor_offer(&anchor, sent->quality, sent->anchor_mono_us, sent->anchor_at_ms);
-	if (sent->sent_mono_us != MODEL_NO_TIME)
-		anchor_live(&anchor, sent->sent_mono_us, in->received_ms);
-	evidence_anchor_back(&anchor, &in->boot);
-	in->boot.last_seen_ms = in->received_ms;
-	r = coredb_boot_put(accept->db, &in->boot);
-	if (r)
-		return accept_fail(accept, r, "boot");
-	if (in->boot.held_offset_ms == before_ms && in->boot.held_quality == quality)
-		return 0;
-	/* Cells keep (boot, mono), so only what was derived from them is worked out again. */
-	memset(accept->anchors.boot, 0, sizeof(accept->anchors.boot));
-	if (in->boot.held_offset_ms == MODEL_NO_TIME)
-		return 0;
-	(void)cache_each(accept->cache, retime, &in->boot);
-	r = coredb_boot_retime(accept->db, in->boot.id, in->boot.held_offset_ms);
-	return r ? accept_fail(accept, r, "boot") : 0;
-}
-
 static int update_epoch(struct intake *in)
 {
 	struct coredb_epoch *epoch = &in->ledger.epoch;
@@ -186,6 +133,7 @@ static int update_epoch(struct intake *in)
 	bool live = header->lane == WIRE_LANE_LIVE && header->boot.sent_mono_us != MODEL_NO_TIME;
 	int r = 0;
 
+	epoch->boot = in->boot.id;
 	epoch->heard_at_ms = in->received_ms;
 	epoch->asked_at_ms = MODEL_NO_TIME;
 	if (epoch->abandoned) {
@@ -367,7 +315,8 @@ static int take(struct intake *in, const char *problem, const char *detail,
 	r = ledger_open(accept, in->workspace.id, in->gateway.id, in->header.epoch, in->received_ms,
 			&in->ledger);
 	if (!r)
-		r = update_boot(in);
+		r = boot_learn(accept, in->gateway.id, &in->header.boot, in->received_ms,
+			       &in->boot);
 	if (!r)
 		r = update_epoch(in);
 	if (!r)

@@ -158,11 +158,29 @@ static int lost_by_end(struct ledger *ledger, const struct wire_epoch_end *end)
 	return add_lost(ledger, &missing);
 }
 
+/* Also of a boot of which nothing ever came: its neighbours are found by it. */
+static int note_boot(struct accept *accept, struct coredb_epoch *epoch, const char *boot_id,
+		     int64_t now_ms)
+{
+	struct coredb_boot boot;
+	int r;
+
+	if (epoch->boot || !boot_id[0])
+		return 0;
+	r = coredb_boot_open(accept->db, epoch->gateway, boot_id, now_ms, &boot);
+	if (!r)
+		epoch->boot = boot.id;
+	return r;
+}
+
 int ledger_end(struct accept *accept, struct ledger *ledger, const struct wire_epoch_end *end,
 	       int64_t now_ms)
 {
 	struct coredb_epoch *epoch = &ledger->epoch;
-	int r = 0;
+	int r = note_boot(accept, epoch, end->boot_id, now_ms);
+
+	if (r)
+		return accept_fail(accept, r, "boot");
 
 	for (size_t i = 0; i < end->held_count; i++) {
 		if (end->held[i].first < 1 || end->held[i].last < end->held[i].first ||

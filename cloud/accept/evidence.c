@@ -1,5 +1,7 @@
 #include "cloud/accept/evidence.h"
 
+#include <errno.h>
+
 void evidence_policy(const struct coredb_policy *row, struct policy *ret_policy)
 {
 	ret_policy->freshness_target_s = row->freshness_target_s;
@@ -122,4 +124,56 @@ void evidence_anchor_offer(struct anchor *anchor, enum clock_quality quality, in
 			   int64_t at_ms)
 {
 	anchor_offer(anchor, anchor_quality_of(quality), mono_us, at_ms);
+}
+
+/* Nobody vouched for the clock of its boot, and that was never live. */
+static void bound_time(struct coredb_anchors *anchors, const struct model_stamp *stamp,
+		       struct wire_time *ret)
+{
+	struct coredb_between row;
+	struct anchor_between between;
+	int r = coredb_boot_between(anchors->db, stamp->boot, &row);
+
+	*ret = (struct wire_time){.at_ms = MODEL_NO_TIME,
+				  .quality = WIRE_TIME_UNSYNCED,
+				  .not_before_ms = MODEL_NO_TIME,
+				  .not_after_ms = stamp->received_ms};
+	if (r) {
+		if (r != -ENOENT)
+			anchors->error = r;
+		return;
+	}
+	between = (struct anchor_between){.after_ms = row.after_ms,
+					  .before_ms = row.before_ms,
+					  .max_mono_us = row.max_mono_us,
+					  .from_zero = row.from_zero};
+	anchor_bounds(&between, stamp->mono_us, stamp->received_ms, &ret->not_before_ms,
+		      &ret->not_after_ms);
+}
+
+/* A time that the source gave itself counts as that, one that was ahead of its receipt does not. */
+static enum wire_time_quality quality_without_boot(const struct model_stamp *stamp)
+{
+	return stamp->at_ms != MODEL_NO_TIME && stamp->at_ms <= stamp->received_ms
+		       ? WIRE_TIME_SYNCED
+		       : WIRE_TIME_CORRECTED;
+}
+
+void evidence_time(void *anchors, const struct model_stamp *stamp, struct wire_time *ret_time)
+{
+	struct wire_time time = {.not_before_ms = MODEL_NO_TIME, .not_after_ms = MODEL_NO_TIME};
+	struct coredb_held held;
+
+	time.at_ms = model_effective_ms(stamp, coredb_anchor, anchors);
+	time.quality = quality_without_boot(stamp);
+	if (stamp->boot != 0 && stamp->mono_us != MODEL_NO_TIME) {
+		coredb_anchor_look(anchors, stamp->boot, &held);
+		if (held.offset_ms == MODEL_NO_TIME) {
+			bound_time(anchors, stamp, ret_time);
+			return;
+		}
+		time.quality = held.quality >= CLOCK_QUALITY_GPS && !held.cut ? WIRE_TIME_SYNCED
+									      : WIRE_TIME_CORRECTED;
+	}
+	*ret_time = time;
 }

@@ -1,9 +1,11 @@
-/* From what the database holds to what the domain judges. Pure; any thread. */
+/* From what the database holds to what the domain judges. Pure but for evidence_time(), which reads
+ * the database; any thread. */
 #ifndef CLOUD_ACCEPT_EVIDENCE_H
 #define CLOUD_ACCEPT_EVIDENCE_H
 
 #include "cloud/domain/anchor.h"
 #include "cloud/domain/health.h"
+#include "model/wire/snapshot.h"
 #include "storage/coredb/state.h"
 #include "storage/coredb/transfer.h"
 
@@ -23,5 +25,9 @@ void evidence_anchor_back(const struct anchor *anchor, struct coredb_boot *boot)
 /* anchor_offer() with a quality as on the wire. */
 void evidence_anchor_offer(struct anchor *anchor, enum clock_quality quality, int64_t mono_us,
 			   int64_t at_ms);
+
+/* The time of a stamp, how sure that is, and its bounds where nobody can date it: a wire_time_fn whose
+ * `arg` is a struct coredb_anchors. What cannot be read is in its `error`. */
+void evidence_time(void *anchors, const struct model_stamp *stamp, struct wire_time *ret_time);
 
 #endif

@@ -128,17 +128,24 @@ static void note_fact(bool now, int64_t at_ms, bool *fact, int64_t *since_ms)
 	*fact = now;
 }
 
+/* When a cell was observed; MODEL_NO_TIME where nobody can date its boot. */
+static int64_t observed_ms(struct accept *accept, const struct model_stamp *stamp)
+{
+	if (stamp->boot &&
+	    coredb_anchor(&accept->anchors, stamp->boot, stamp->mono_us) == COREDB_UNDATED)
+		return MODEL_NO_TIME;
+	return model_effective_ms(stamp, coredb_anchor, &accept->anchors);
+}
+
 static void note_facts(struct accept *accept, struct cache_entry *entry)
 {
 	const struct model_cell *ignition = &entry->cells.cells[MODEL_FIELD_IGNITION];
 	const struct model_cell *inventory = &entry->cells.cells[MODEL_FIELD_INVENTORY_STATE];
 	int asleep = model_word_find(MODEL_WORDS_INVENTORY_STATE, "asleep", strlen("asleep"));
 
-	note_fact(cell_is(ignition, MODEL_IGNITION_OFF),
-		  model_effective_ms(&ignition->stamp, coredb_anchor, &accept->anchors),
+	note_fact(cell_is(ignition, MODEL_IGNITION_OFF), observed_ms(accept, &ignition->stamp),
 		  &entry->state.ignition_off, &entry->state.ignition_since_ms);
-	note_fact(cell_is(inventory, asleep),
-		  model_effective_ms(&inventory->stamp, coredb_anchor, &accept->anchors),
+	note_fact(cell_is(inventory, asleep), observed_ms(accept, &inventory->stamp),
 		  &entry->state.asleep, &entry->state.asleep_since_ms);
 }
 
@@ -344,6 +351,12 @@ static int take_update(struct accept *accept, struct delivery *delivery,
 	const struct model_update *update = &accept->record.update;
 	int r;
 
+	/* Its receipt says nothing of when it was read: it may come from a spool, hours late. */
+	if (delivery->by_spool && update->mono_us == MODEL_NO_TIME &&
+	    update->at_ms == MODEL_NO_TIME)
+		return reject(accept, delivery, 0, update->device_id, problem_malformed,
+			      "an update of a batch has neither mono_us nor at: nobody can date it",
+			      raw);
 	span_mono(delivery, update->mono_us);
 	if (accept->record.implausible) {
 		r = note_implausible(accept, delivery, update->device_id);

@@ -9,6 +9,7 @@
 
 #define PAGE 500
 #define PRUNE_BATCHES 500
+#define REFILE_BATCHES 1000
 #define REJECTIONS_KEPT 100000
 #define WORKSPACES_MAX 100000
 
@@ -232,6 +233,10 @@ int accept_sweep(struct accept *accept, int64_t now_ms, unsigned *ret_changed)
 		r = coredb_rejection_prune(accept->db, REJECTIONS_KEPT);
 	if (!r) {
 		r = coredb_history_prune(accept->db, now_ms, PRUNE_BATCHES);
+		r = r < 0 ? r : 0;
+	}
+	if (!r) {
+		r = coredb_boot_refile(accept->db, REFILE_BATCHES);
 		r = r < 0 ? r : 0;
 	}
 	if (r)

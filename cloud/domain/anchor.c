@@ -88,3 +88,27 @@ bool anchor_moved(int64_t old_offset_ms, int64_t new_offset_ms)
 	delta = new_offset_ms - old_offset_ms;
 	return delta >= ANCHOR_STEP_MS || delta <= -ANCHOR_STEP_MS;
 }
+
+void anchor_bounds(const struct anchor_between *between, int64_t mono_us, int64_t received_ms,
+		   int64_t *ret_not_before_ms, int64_t *ret_not_after_ms)
+{
+	int64_t before_ms = MODEL_NO_TIME;
+	int64_t after_ms = received_ms;
+	int64_t left_us = between->max_mono_us - mono_us;
+
+	if (between->before_ms != MODEL_NO_TIME) {
+		int64_t bound_ms = between->before_ms - (left_us > 0 ? to_ms(left_us) : 0);
+
+		if (after_ms == MODEL_NO_TIME || bound_ms < after_ms)
+			after_ms = bound_ms;
+	}
+	if (between->after_ms != MODEL_NO_TIME) {
+		before_ms = between->after_ms;
+		if (between->from_zero && mono_us > 0)
+			before_ms += to_ms(mono_us);
+		if (after_ms != MODEL_NO_TIME && before_ms > after_ms)
+			before_ms = MODEL_NO_TIME;
+	}
+	*ret_not_before_ms = before_ms;
+	*ret_not_after_ms = after_ms;
+}

@@ -20,6 +20,7 @@ struct view {
 	struct model_device *cells[QUERY_VEHICLE_DEVICES]; /* owned */
 	size_t count;
 	struct query_row best; /* the freshest of the devices */
+	size_t best_device;    /* ... which it is */
 	int64_t received_ms;   /* newest of them */
 	bool simulated;
 };
@@ -49,8 +50,10 @@ static int view_add_health(struct view *view, size_t index)
 	if (r)
 		return r;
 	query_judge(view->query, view->workspace, &row, &judged);
-	if (index == 0 || fresher(&judged, &view->best))
+	if (index == 0 || fresher(&judged, &view->best)) {
 		view->best = judged;
+		view->best_device = index;
+	}
 	if (row.state.last_received_at_ms > view->received_ms)
 		view->received_ms = row.state.last_received_at_ms;
 	view->simulated = view->simulated || row.device.simulated || row.state.simulated;
@@ -86,6 +89,29 @@ static void view_free(struct view *view)
 		free(view->cells[i]);
 }
 
+/* When the newest of it was observed, or its bounds where nobody can date it: those are never fresh. */
+static void observed_write(struct view *view, struct jw *w)
+{
+	const struct model_stamp *newest = NULL;
+	struct wire_time time = {.quality = WIRE_TIME_UNSYNCED,
+				 .at_ms = MODEL_NO_TIME,
+				 .not_before_ms = MODEL_NO_TIME,
+				 .not_after_ms = MODEL_NO_TIME};
+
+	if (view->count && view->cells[view->best_device]->merged)
+		newest = &view->cells[view->best_device]->newest;
+	if (!newest) {
+		jw_time(w, "observed_at", MODEL_NO_TIME);
+		jw_text(w, "time_quality", NULL);
+		return;
+	}
+	evidence_time(&view->query->anchors, newest, &time);
+	/* As health judges it: of data that was accepted. */
+	if (time.quality != WIRE_TIME_UNSYNCED)
+		time.at_ms = view->best.row.state.observed_at_ms;
+	wire_time_encode(w, "observed_at", &time);
+}
+
 /* What does not change by the passing of time alone. */
 static void stable_write(struct view *view, bool provenance, struct jw *w)
 {
@@ -98,8 +124,7 @@ static void stable_write(struct view *view, bool provenance, struct jw *w)
 		jw_put_text(w, view->devices[i].name);
 	jw_close_array(w);
 	jw_flag(w, "simulated", view->simulated);
-	jw_time(w, "observed_at",
-		view->count ? view->best.row.state.observed_at_ms : MODEL_NO_TIME);
+	observed_write(view, w);
 	jw_time(w, "received_at", view->received_ms);
 	jw_key(w, "health_state");
 	if (view->count)
@@ -117,7 +142,7 @@ static void stable_write(struct view *view, bool provenance, struct jw *w)
 		jw_put_null(w);
 	}
 	wire_snapshot_encode(w, (const struct model_device *const *)view->cells, view->count,
-			     coredb_anchor, &view->query->anchors, provenance);
+			     coredb_anchor, evidence_time, &view->query->anchors, provenance);
 }
 
 static void freshness_write(const struct view *view, struct buf *out)

@@ -10,8 +10,30 @@ struct view {
 	const struct model_device *const *devices;
 	size_t count;
 	model_anchor_fn *anchor;
+	wire_time_fn *time;
 	void *arg;
 };
+
+const char *wire_time_quality_name(enum wire_time_quality quality)
+{
+	static const char *const names[] = {
+		[WIRE_TIME_SYNCED] = "synced",
+		[WIRE_TIME_CORRECTED] = "corrected",
+		[WIRE_TIME_UNSYNCED] = "unsynced",
+	};
+
+	return names[quality];
+}
+
+void wire_time_encode(struct jw *w, const char *name, const struct wire_time *time)
+{
+	jw_time(w, name, time->at_ms);
+	jw_text(w, "time_quality", wire_time_quality_name(time->quality));
+	if (time->quality != WIRE_TIME_UNSYNCED)
+		return;
+	jw_time(w, "not_before", time->not_before_ms);
+	jw_time(w, "not_after", time->not_after_ms);
+}
 
 static const struct model_cell *view_cell(const struct view *v, enum model_field field,
 					  size_t *ret_device)
@@ -94,13 +116,15 @@ static void encode_provenance(const struct view *v)
 	for (enum model_field f = 0; f < MODEL_FIELD_COUNT; f++) {
 		size_t i = 0;
 		const struct model_cell *cell = view_cell(v, f, &i);
+		struct wire_time time;
 
 		if (!cell || cell->implied)
 			continue;
 		wire_field_name(f, name);
 		jw_key(v->w, name);
 		jw_open_object(v->w);
-		jw_time(v->w, "at", model_effective_ms(&cell->stamp, v->anchor, v->arg));
+		v->time(v->arg, &cell->stamp, &time);
+		wire_time_encode(v->w, "at", &time);
 		jw_text(v->w, "source", v->devices[i]->sources[cell->source]);
 		jw_text(v->w, "device_id", v->devices[i]->device_id);
 		jw_text(v->w, "provider", v->devices[i]->provider);
@@ -111,9 +135,9 @@ static void encode_provenance(const struct view *v)
 }
 
 void wire_snapshot_encode(struct jw *w, const struct model_device *const *devices, size_t count,
-			  model_anchor_fn *anchor, void *arg, bool provenance)
+			  model_anchor_fn *anchor, wire_time_fn *time, void *arg, bool provenance)
 {
-	const struct view v = {w, devices, count, anchor, arg};
+	const struct view v = {w, devices, count, anchor, time, arg};
 
 	jw_text(w, "provider", newest_text(&v, device_provider));
 	jw_text(w, "vin", newest_text(&v, device_vin));

@@ -16,8 +16,9 @@ struct coredb_boot {
 	int64_t mono_us, offset_ms, ceiling_ms;
 	/* What follows from it: readers take these. */
 	enum clock_quality held_quality;
-	int64_t held_offset_ms; /* MODEL_NO_TIME: nothing is known */
-	int64_t max_mono_us;    /* the last monotonic moment known of it; -1: none */
+	int64_t held_offset_ms;  /* MODEL_NO_TIME: nothing is known */
+	int64_t filed_offset_ms; /* with which its batches are filed by time; NO_TIME: by receipt */
+	int64_t max_mono_us;     /* the last monotonic moment known of it; -1: none */
 	int64_t first_seen_ms, last_seen_ms;
 };
 /* Finds, or makes where it is new. */
@@ -26,8 +27,30 @@ int coredb_boot_open(struct coredb *db, int64_t gateway, const char *name, int64
 int coredb_boot_get(struct coredb *db, int64_t id, struct coredb_boot *ret);
 int coredb_boot_put(struct coredb *db, const struct coredb_boot *boot);
 /* After the offset of a boot has moved: works last_update_at of the devices whose newest data is of
- * that boot out again. */
-int coredb_boot_retime(struct coredb *db, int64_t boot, int64_t offset_ms);
+ * that boot out again, and since when what that boot measured first holds. `old_offset_ms` may be
+ * MODEL_NO_TIME. */
+int coredb_boot_retime(struct coredb *db, int64_t boot, int64_t old_offset_ms, int64_t offset_ms);
+
+/* Files batches anew of boots whose offset has moved by COREDB_FILED_MS or more since: up to `limit`.
+ * Returns how many, or -errno. */
+#define COREDB_FILED_MS INT64_C(60000)
+int coredb_boot_refile(struct coredb *db, int limit);
+
+/* What the neighbours say of a boot, dated or not: the last known moment of the nearest dated one
+ * before it, and the first of the nearest dated one after it; what undated ones between are known to
+ * have lasted is taken off. Times are MODEL_NO_TIME where there is no such neighbour. */
+struct coredb_between {
+	int64_t after_ms, before_ms;
+	int64_t max_mono_us; /* the boot's own last known moment, -1 without */
+	bool from_zero; /* it began at monotonic 0; else (a later time base) nobody knows where */
+};
+int coredb_boot_between(struct coredb *db, int64_t boot, struct coredb_between *ret);
+
+/* Boots of a gateway, latest first seen first, with row id < `before` (0: all), until `fn` returns
+ * non-zero. Returns how many were shown or -errno. */
+typedef int coredb_boot_fn(void *arg, const struct coredb_boot *boot);
+int coredb_boot_each(struct coredb *db, int64_t gateway, int64_t before, int limit,
+		     coredb_boot_fn *fn, void *arg);
 
 /* What an undated boot's moments count as: below everything that has a time. */
 #define COREDB_UNDATED 0
@@ -40,9 +63,18 @@ struct coredb_anchors {
 	struct coredb *db;
 	int64_t boot[COREDB_ANCHORS]; /* 0: empty */
 	int64_t offset_ms[COREDB_ANCHORS];
+	int8_t quality[COREDB_ANCHORS]; /* enum clock_quality of what is held */
+	bool cut[COREDB_ANCHORS];       /* a claim that was ahead of its receipt */
 	int error; /* the last boot that could not be read: what was compared with it is not right */
 };
 int64_t coredb_anchor(void *anchors, int64_t boot, int64_t mono_us);
+/* The same memory: what is held of a boot. */
+struct coredb_held {
+	int64_t offset_ms; /* MODEL_NO_TIME: undated */
+	enum clock_quality quality;
+	bool cut; /* a claim that was ahead of its receipt */
+};
+void coredb_anchor_look(struct coredb_anchors *anchors, int64_t boot, struct coredb_held *ret);
 
 /* Sorted, disjoint ranges of batch numbers; what they mean is cloud/domain/intervals.h. */
 struct coredb_ranges {
@@ -53,6 +85,7 @@ struct coredb_ranges {
 struct coredb_epoch {
 	int64_t id;
 	int64_t gateway;
+	int64_t boot; /* row of the boot that it numbers; 0: not known */
 	char name[IDS_RANDOM_SIZE];
 	char prev[IDS_RANDOM_SIZE]; /* the epoch before on the gateway's disk; "" not known */
 	int64_t first_seen_ms;

@@ -23,7 +23,7 @@ static int read_ids(struct sql_stmt *stmt, int64_t *ret_ids, int cap)
 
 #define EPOCH_COLUMNS                                                                              \
 	"SELECT id, gateway_id, name, prev, first_seen, heard_at, live_at, floor, highest,"        \
-	" committed, lost, over, end_at, forked, asked_at, abandoned, open FROM epoch"
+	" committed, lost, over, end_at, forked, asked_at, abandoned, open, boot_id FROM epoch"
 
 static int read_ranges(struct sql_stmt *stmt, int column, struct coredb_ranges *ret)
 {
@@ -57,6 +57,7 @@ static int read_epoch(struct sql_stmt *stmt, struct coredb_epoch *ret)
 	ret->asked_at_ms = coredb_col_time(stmt, 14);
 	ret->abandoned = sql_int(stmt, 15) != 0;
 	ret->open = sql_int(stmt, 16) != 0;
+	ret->boot = sql_int(stmt, 17);
 	sql_done(stmt);
 	return r;
 }
@@ -123,7 +124,7 @@ int coredb_epoch_put(struct coredb *db, const struct coredb_epoch *epoch)
 	stmt = coredb_stmt(db, "UPDATE epoch SET prev = $2, heard_at = $3, live_at = $4,"
 			       " floor = $5, highest = $6, committed = $7, lost = $8, over = $9,"
 			       " end_at = $10, forked = $11, asked_at = $12, abandoned = $13,"
-			       " open = $14 WHERE id = $1");
+			       " open = $14, boot_id = nullif($15, 0) WHERE id = $1");
 	sql_bind_int(stmt, 1, epoch->id);
 	sql_bind_text(stmt, 2, epoch->prev);
 	sql_bind_int(stmt, 3, epoch->heard_at_ms);
@@ -138,6 +139,7 @@ int coredb_epoch_put(struct coredb *db, const struct coredb_epoch *epoch)
 	coredb_bind_time(stmt, 12, epoch->asked_at_ms);
 	sql_bind_int(stmt, 13, epoch->abandoned);
 	sql_bind_int(stmt, 14, epoch->open);
+	sql_bind_int(stmt, 15, epoch->boot);
 	r = sql_run(stmt);
 out:
 	buf_free(&committed);

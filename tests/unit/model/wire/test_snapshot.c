@@ -29,6 +29,19 @@ static int64_t anchor(void *arg, int64_t boot, int64_t mono_us)
 	return SAMPLE_AT + boot * 1000 + mono_us / 1000;
 }
 
+/* What comes without a boot cannot be dated here, for the sake of the golden file. */
+static void judge_time(void *arg, const struct model_stamp *stamp, struct wire_time *ret_time)
+{
+	*ret_time = (struct wire_time){.at_ms = model_effective_ms(stamp, anchor, arg),
+				       .quality = WIRE_TIME_SYNCED};
+	if (stamp->boot)
+		return;
+	*ret_time = (struct wire_time){.at_ms = MODEL_NO_TIME,
+				       .quality = WIRE_TIME_UNSYNCED,
+				       .not_before_ms = MODEL_NO_TIME,
+				       .not_after_ms = stamp->received_ms};
+}
+
 static void merge(struct fixture *t, struct model_device *device, const struct model_stamp *stamp)
 {
 	assert_int_equal(model_device_merge(device, &t->update, stamp, anchor, NULL, NULL), 0);
@@ -114,7 +127,7 @@ static struct jr_doc *encode(struct fixture *t, size_t devices, bool provenance)
 	buf_reset(&t->buf);
 	jw_init(&w, &t->buf);
 	jw_open_object(&w);
-	wire_snapshot_encode(&w, list, devices, anchor, NULL, provenance);
+	wire_snapshot_encode(&w, list, devices, anchor, judge_time, NULL, provenance);
 	jw_close_object(&w);
 	assert_int_equal(t->buf.error, 0);
 	assert_int_equal(jr_parse(t->buf.data, t->buf.len, &doc, &error), 0);
@@ -200,12 +213,20 @@ static void provenance_names_time_source_and_simulation(void **state)
 	assert_string_equal(text, "bus-12-gps");
 	assert_true(jr_string_copy(jr_get(one, "source"), text, sizeof(text)));
 	assert_string_equal(text, "gps0");
-	assert_true(jr_string_copy(jr_get(one, "at"), text, sizeof(text)));
-	assert_string_equal(text, "2026-11-20T16:00:20.000Z");
 	assert_true(jr_bool(jr_get(one, "simulated"), &simulated) && simulated);
+	/* Nobody can date it: no time, but its bounds. */
+	assert_int_equal(jr_type(jr_get(one, "at")), JR_NULL);
+	assert_true(jr_string_copy(jr_get(one, "time_quality"), text, sizeof(text)));
+	assert_string_equal(text, "unsynced");
+	assert_int_equal(jr_type(jr_get(one, "not_before")), JR_NULL);
+	assert_true(jr_string_copy(jr_get(one, "not_after"), text, sizeof(text)));
+	assert_string_equal(text, "2026-11-20T16:00:21.000Z");
 	one = jr_get(all, "vehicle_state.speed_kmh"); /* 1 s boot + 5 s mono - 1.5 s age */
 	assert_true(jr_string_copy(jr_get(one, "at"), text, sizeof(text)));
 	assert_string_equal(text, "2026-11-20T16:00:04.500Z");
+	assert_true(jr_string_copy(jr_get(one, "time_quality"), text, sizeof(text)));
+	assert_string_equal(text, "synced");
+	assert_null(jr_get(one, "not_before"));
 	assert_non_null(jr_get(all, "vehicle_state.gear"));
 	assert_null(jr_get(all, "battery.pack_voltage_v"));
 	jr_free(doc);
