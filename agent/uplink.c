@@ -22,6 +22,15 @@ const char *uplink_state_name(enum uplink_state state)
 	return (unsigned)state < sizeof(names) / sizeof(names[0]) ? names[state] : NULL;
 }
 
+const char *uplink_loss_name(enum uplink_loss loss)
+{
+	static const char *const names[] = {"name",           "refused", "timeout", "tls",
+					    "not_authorised", "closed",  "dead",    "silent",
+					    "misconfigured",  "own"};
+
+	return (unsigned)loss < sizeof(names) / sizeof(names[0]) ? names[loss] : NULL;
+}
+
 void uplink_spool_error(struct uplink *uplink, int error)
 {
 	uplink->env->spool_failed(uplink->env->arg, error);
@@ -61,8 +70,7 @@ static void drop_connection(struct uplink *uplink)
 	uplink->tls_refusal = 0;
 	uplink->said[0] = '\0';
 	uplink->subscribed = false;
-	uplink->unconfirmed = 0;
-	uplink->report.in_flight = 0;
+	uplink->retain_refused = false;
 }
 
 static void finish_stop(struct uplink *uplink)
@@ -159,25 +167,36 @@ void uplink_encode_link(const struct uplink *uplink, bool online, struct buf *ou
 	wire_link_encode(&w, &link);
 }
 
-bool uplink_publish(struct uplink *uplink, const char *topic, const void *data, size_t len,
-		    bool retain, int *ret_mid)
+int uplink_publish_raw(struct uplink *uplink, const char *topic, const void *data, size_t len,
+		       bool retain, int *ret_mid)
 {
 	int rc;
 
 	if (!uplink->mosq || uplink->broken)
-		return false;
-	if (!uplink->unconfirmed)
+		return MOSQ_ERR_NO_CONN;
+	if (!uplink->window.unconfirmed)
 		uplink->progress_us = uplink_now_us(uplink);
-	rc = mosquitto_publish(uplink->mosq, ret_mid, topic, (int)len, data, 1, retain);
+	rc = mosquitto_publish(uplink->mosq, ret_mid, topic, (int)len, data, 1,
+			       retain && !uplink->retain_refused);
+	if (rc == MOSQ_ERR_OVERSIZE_PACKET)
+		return rc;
 	if (rc) {
 		/* Seen by the loop at its next turn: never from inside a caller's work. */
 		uplink->broken = true;
 		(void)loop_timer_set(uplink->env->loop, &uplink->tick, 0, uplink_on_tick, uplink);
-		return false;
+		return rc;
 	}
-	uplink->unconfirmed++;
 	if (uplink->watch.loop && mosquitto_want_write(uplink->mosq))
 		(void)loop_fd_set(&uplink->watch, LOOP_READ | LOOP_WRITE);
+	return 0;
+}
+
+bool uplink_publish(struct uplink *uplink, const char *topic, const void *data, size_t len,
+		    bool retain, int *ret_mid)
+{
+	if (uplink_publish_raw(uplink, topic, data, len, retain, ret_mid))
+		return false;
+	window_other(&uplink->window);
 	return true;
 }
 
@@ -217,7 +236,7 @@ static bool is_overdue(struct uplink *uplink)
 		finish_stop(uplink);
 		return true;
 	}
-	if (uplink->report.state == UPLINK_ONLINE && uplink->unconfirmed &&
+	if (uplink->report.state == UPLINK_ONLINE && uplink->window.unconfirmed &&
 	    now - uplink->progress_us > PUBACK_STALL_US) {
 		uplink_lose(uplink, "broker_stalled",
 			    "The broker no longer confirms what it gets.");
@@ -256,7 +275,8 @@ void uplink_on_tick(struct loop_timer *timer)
 		uplink_lose(uplink, "misconfigured", "There is no memory for a connection.");
 		return;
 	}
-	if (uplink->report.state == UPLINK_ONLINE && uplink_now_us(uplink) >= uplink->status_at_us)
+	if (uplink->report.state == UPLINK_ONLINE &&
+	    uplink_now_us(uplink) >= uplink->status_at_us && window_takes_other(&uplink->window))
 		publish_status(uplink);
 	uplink_check(uplink,
 		     uplink->broken ? MOSQ_ERR_CONN_LOST : mosquitto_loop_misc(uplink->mosq));
@@ -375,7 +395,37 @@ void uplink_stop(struct uplink *uplink)
 	buf_free(&link);
 }
 
+size_t uplink_certificates(const struct uplink *uplink, struct wire_certificate *out, size_t size)
+{
+	size_t count = 0;
+
+	if (!uplink->config->tls || !uplink->config->cert_file || !size)
+		return 0;
+	if (tls_certificate_end(uplink->config->cert_file, &out[count].expires_at_ms) == 0) {
+		(void)snprintf(out[count].name, sizeof(out[count].name), "gateway");
+		count++;
+	}
+	return count;
+}
+
 void uplink_report(const struct uplink *uplink, struct uplink_report *ret_report)
 {
+	const struct window *window = &uplink->window;
+
 	*ret_report = uplink->report;
+	ret_report->in_flight = window->in_flight;
+	ret_report->backlog_in_flight = window->backlog_in_flight;
+	ret_report->live_in_flight = window->in_flight - window->backlog_in_flight;
+	ret_report->bytes_in_flight = window->bytes;
+	ret_report->window_batches = window->config.batches;
+	ret_report->window_bytes = window->config.bytes;
+	ret_report->window_limit = window_limit(window);
+	ret_report->receive_maximum =
+		window->receive_maximum < WINDOW_RECEIVE_MAX ? window->receive_maximum : 0;
+	ret_report->packet_maximum = uplink->packet_maximum;
+	ret_report->backlog_limit = pace_window(&window->pace);
+	ret_report->backlog_rate = window_rate(window);
+	ret_report->ack_round_trip_us = window->pace.smoothed_us;
+	ret_report->ack_round_trip_worst_us = pace_worst_us(&window->pace, uplink_now_us(uplink));
+	ret_report->set_aside = window->aside;
 }

@@ -43,6 +43,21 @@ enum uplink_state {
 	UPLINK_STOPPING,
 };
 
+/* Why connections ended or did not come about, counted since the start. */
+enum uplink_loss {
+	UPLINK_LOSS_NAME,    /* the broker's name is not found */
+	UPLINK_LOSS_REFUSED, /* nobody listens, or the broker refuses */
+	UPLINK_LOSS_TIMEOUT, /* no connection in time */
+	UPLINK_LOSS_TLS,     /* a certificate, or TLS itself */
+	UPLINK_LOSS_NOT_AUTHORISED,
+	UPLINK_LOSS_CLOSED,        /* by the broker or the network */
+	UPLINK_LOSS_DEAD,          /* no PUBACK, no SUBACK, no answer to a ping */
+	UPLINK_LOSS_SILENT,        /* the broker confirms, the core never answers */
+	UPLINK_LOSS_MISCONFIGURED, /* a file cannot be used */
+	UPLINK_LOSS_OWN,           /* we ended it: another spool, another certificate */
+};
+#define UPLINK_LOSS_COUNT (UPLINK_LOSS_OWN + 1)
+
 struct uplink_report {
 	enum uplink_state state;
 	char reason[32];  /* why not online: "connection_refused", "not_authorised" ...; "" */
@@ -58,7 +73,20 @@ struct uplink_report {
 	int64_t too_large;   /* PUBACKs that said: packet too large */
 	int64_t last_ack_us; /* MODEL_NO_TIME before the first */
 	int64_t stray_acks;  /* for another session than this one: not heeded */
-	int in_flight;
+	int64_t set_aside;   /* batches that the core never answered while it answered others */
+	int in_flight;       /* batches that the core has not acknowledged: live and backlog */
+	int live_in_flight, backlog_in_flight;
+	int64_t bytes_in_flight;
+	int window_batches;        /* as configured */
+	int64_t window_bytes;      /* as configured */
+	int receive_maximum;       /* what the broker takes without a PUBACK; 0: it sets no limit */
+	int64_t packet_maximum;    /* bytes of its longest packet; 0: it sets no limit */
+	int window_limit;          /* batches that may be in flight now */
+	int64_t backlog_limit;     /* bytes of backlog that may be in flight now */
+	int64_t backlog_rate;      /* bytes a second of backlog as in force now; 0: no limit */
+	int64_t ack_round_trip_us; /* from a send to its ack, smoothed; -1 before the first */
+	int64_t ack_round_trip_worst_us; /* the longest of the last minute; -1: none in it */
+	int64_t losses[UPLINK_LOSS_COUNT];
 	int config_len; /* bytes of the last configuration received, -1: none */
 };
 
@@ -104,5 +132,9 @@ void uplink_stop(struct uplink *uplink);
 
 void uplink_report(const struct uplink *uplink, struct uplink_report *ret_report);
 const char *uplink_state_name(enum uplink_state state);
+const char *uplink_loss_name(enum uplink_loss loss);
+/* When certificates end: "gateway" (ours), "gateway.new" (one that waits to be tried), "broker" (as
+ * last seen). Returns how many were written, at most `size`. */
+size_t uplink_certificates(const struct uplink *uplink, struct wire_certificate *out, size_t size);
 
 #endif

@@ -15,7 +15,7 @@
 
 #define LOOKUP_POLL_US 20000
 #define PASSWORD_MAX 512
-#define LIBRARY_INFLIGHT 20
+#define LIBRARY_INFLIGHT 65535 /* never its queue: the window keeps to what the broker takes */
 
 static void on_retry(struct loop_timer *timer);
 

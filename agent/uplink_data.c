@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mqtt_protocol.h>
+
 #include "agent/uplink_priv.h"
 
 #define SENDS_MAX 32    /* a round, so that the loop stays live */
@@ -67,7 +69,7 @@ void uplink_stored(struct uplink *uplink, size_t count)
 		uplink_spool_error(uplink, r);
 		return;
 	}
-	window_stored(&uplink->window, newest, (int64_t)count);
+	window_stored(&uplink->window, newest, (int64_t)count, loop_now_us(uplink->env->loop));
 	uplink_data_pump(uplink);
 }
 
@@ -133,7 +135,7 @@ static int encode(struct uplink *uplink, enum window_lane lane)
 	return wire_batch_encode(&header, uplink->body.data, uplink->body.len, &uplink->payload);
 }
 
-static void note_flight(struct uplink *uplink)
+static void note_flight(struct uplink *uplink, int mid)
 {
 	struct uplink_flight *free_slot = NULL;
 
@@ -142,6 +144,7 @@ static void note_flight(struct uplink *uplink)
 
 		if (flight->id == uplink->batch.id) {
 			uplink->report.resent++;
+			flight->mid = mid;
 			return;
 		}
 		if (!flight->id && !free_slot)
@@ -151,6 +154,7 @@ static void note_flight(struct uplink *uplink)
 	if (!free_slot)
 		return; /* as many as the window has entries: cannot be */
 	free_slot->id = uplink->batch.id;
+	free_slot->mid = mid;
 	free_slot->number = uplink->batch.number;
 	memcpy(free_slot->epoch, uplink->batch.epoch, sizeof(free_slot->epoch));
 }
@@ -162,10 +166,22 @@ static void forget_flight(struct uplink *uplink, int64_t id)
 			uplink->flights[i].id = 0;
 }
 
+/* The broker has said that it takes no packet of this size: another one may, later. */
+static void note_oversize(struct uplink *uplink, enum window_lane lane, int64_t now_us)
+{
+	const int64_t id = uplink->batch.id;
+
+	uplink->report.too_large++;
+	window_sent(&uplink->window, id, 0, lane, now_us);
+	window_confirmed(&uplink->window, id, now_us);
+	window_deferred(&uplink->window, id, WINDOW_ASIDE_US, now_us);
+}
+
 /* Returns 1 sent, 0 nothing to send, -errno. */
 static int send_choice(struct uplink *uplink, const struct window_choice *choice)
 {
 	const int64_t now = loop_now_us(uplink->env->loop);
+	int mid = 0;
 	int r = fetch(uplink, choice);
 
 	if (r == 0) {
@@ -179,11 +195,16 @@ static int send_choice(struct uplink *uplink, const struct window_choice *choice
 	r = encode(uplink, choice->lane);
 	if (r)
 		return r;
-	if (!uplink_publish(uplink, uplink->topic_data, uplink->payload.data, uplink->payload.len,
-			    false, NULL))
+	r = uplink_publish_raw(uplink, uplink->topic_data, uplink->payload.data,
+			       uplink->payload.len, false, &mid);
+	if (r == MOSQ_ERR_OVERSIZE_PACKET) {
+		note_oversize(uplink, choice->lane, now);
+		return 1;
+	}
+	if (r)
 		return 0; /* the connection is at its end; all starts over with the next */
 	uplink->report.bytes_sent += (int64_t)uplink->payload.len;
-	note_flight(uplink);
+	note_flight(uplink, mid);
 	window_sent(&uplink->window, uplink->batch.id, (int64_t)uplink->payload.len, choice->lane,
 		    now);
 	return 1;
@@ -205,7 +226,6 @@ void uplink_data_pump(struct uplink *uplink)
 		if (i + 1 == SENDS_MAX && r > 0)
 			(void)loop_timer_set(uplink->env->loop, &uplink->pump, 0, on_pump, uplink);
 	}
-	uplink->report.in_flight = uplink->window.in_flight;
 	if (uplink->pump.loop && uplink->pump.due_us <= loop_now_us(uplink->env->loop))
 		return;
 	due = window_due(&uplink->window, loop_now_us(uplink->env->loop));
@@ -221,6 +241,33 @@ void uplink_data_pump(struct uplink *uplink)
 }
 
 /* ---- acknowledgements ---- */
+
+static void count_reason(struct uplink *uplink, int reason)
+{
+	if (reason == MQTT_RC_NO_MATCHING_SUBSCRIBERS)
+		uplink->report.no_core++;
+	else if (reason == MQTT_RC_NOT_AUTHORIZED)
+		uplink->report.not_allowed++;
+	else if (reason == MQTT_RC_PACKET_TOO_LARGE)
+		uplink->report.too_large++;
+}
+
+void uplink_data_confirmed(struct uplink *uplink, int mid, int reason)
+{
+	const int64_t now = loop_now_us(uplink->env->loop);
+	int64_t id = 0;
+
+	for (size_t i = 0; i < sizeof(uplink->flights) / sizeof(uplink->flights[0]) && !id; i++)
+		if (uplink->flights[i].id && uplink->flights[i].mid == mid) {
+			uplink->flights[i].mid = 0;
+			id = uplink->flights[i].id;
+		}
+	count_reason(uplink, reason);
+	window_confirmed(&uplink->window, id, now);
+	if (reason == MQTT_RC_PACKET_TOO_LARGE)
+		window_deferred(&uplink->window, id, WINDOW_ASIDE_US, now);
+	uplink_data_pump(uplink);
+}
 
 void uplink_data_settle(struct uplink *uplink)
 {
@@ -262,15 +309,17 @@ static bool is_committed(const struct wire_ack *ack, int64_t number)
 
 static void take_committed(struct uplink *uplink, const struct wire_ack *ack)
 {
+	const int64_t now = loop_now_us(uplink->env->loop);
+
 	for (size_t i = 0; i < sizeof(uplink->flights) / sizeof(uplink->flights[0]); i++) {
 		struct uplink_flight *flight = &uplink->flights[i];
 
 		if (!flight->id || strcmp(flight->epoch, ack->epoch) != 0 ||
 		    !is_committed(ack, flight->number))
 			continue;
-		if (window_acked(&uplink->window, flight->id))
+		if (window_acked(&uplink->window, flight->id, now))
 			uplink->report.acked++;
-		flight->id = 0;
+		flight->id = 0; /* its PUBACK may still come, and is then of no batch */
 	}
 }
 
@@ -334,6 +383,7 @@ void uplink_data_ack(struct uplink *uplink, const void *payload, size_t len)
 	keep_ack(uplink, &ack);
 	take_committed(uplink, &ack);
 	take_deferred(uplink, &ack);
+	window_ack_end(&uplink->window, now);
 	take_asked(uplink, &ack);
 	uplink_data_pump(uplink);
 }

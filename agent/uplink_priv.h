@@ -22,6 +22,7 @@
 struct uplink_flight {
 	int64_t id; /* 0: free */
 	int64_t number;
+	int mid; /* of the publish that the broker has not confirmed; 0: none */
 	char epoch[IDS_RANDOM_SIZE];
 };
 
@@ -45,7 +46,8 @@ struct uplink {
 	bool refused;    /* report.reason says why */
 	bool subscribed; /* the core's answers will reach us */
 	int subscribe_mid, offline_mid;
-	int unconfirmed; /* publishes without a PUBACK */
+	int64_t packet_maximum; /* bytes of a packet that the broker takes; 0: no limit */
+	bool retain_refused;    /* the broker keeps no retained messages */
 	int64_t progress_us;
 	int64_t deadline_us; /* of connecting, of stopping */
 	int64_t wait_us;     /* the last pause before a reconnect */
@@ -77,9 +79,13 @@ static inline int64_t uplink_now_us(const struct uplink *uplink)
 
 /* ---- uplink.c ---- */
 
-/* Publishes with QoS 1. Returns true where libmosquitto took it. */
+/* Publishes with QoS 1 what is no batch. Returns true where libmosquitto took it. */
 bool uplink_publish(struct uplink *uplink, const char *topic, const void *data, size_t len,
 		    bool retain, int *ret_mid);
+/* The same for a batch: 0, or what libmosquitto says; but where the packet is too large for the broker
+ * the connection is at its end then. */
+int uplink_publish_raw(struct uplink *uplink, const char *topic, const void *data, size_t len,
+		       bool retain, int *ret_mid);
 /* The spool failed: tells the owner. */
 void uplink_spool_error(struct uplink *uplink, int error);
 /* Tells the owner where state or reason is another one. */
@@ -118,6 +124,8 @@ void uplink_data_end(struct uplink *uplink);
 /* Sends what the window lets through. */
 void uplink_data_pump(struct uplink *uplink);
 void uplink_data_ack(struct uplink *uplink, const void *payload, size_t len);
+/* The broker has confirmed a publish, with a reason code of MQTT 5. */
+void uplink_data_confirmed(struct uplink *uplink, int mid, int reason);
 /* Tells the spool what was acknowledged. */
 void uplink_data_settle(struct uplink *uplink);
 

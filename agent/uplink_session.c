@@ -31,6 +31,24 @@ static void note_refusal(struct uplink *uplink, int code)
 	uplink->broken = true;
 }
 
+/* What the broker takes (MQTT 5 section 3.2.2.3). The library keeps to some of it by queueing, or by
+ * refusing to publish: so it is known here. */
+static void note_limits(struct uplink *uplink, const mosquitto_property *properties)
+{
+	uint16_t publishes = WINDOW_RECEIVE_MAX;
+	uint32_t packet = 0;
+	uint8_t retain = 1;
+
+	(void)mosquitto_property_read_int16(properties, MQTT_PROP_RECEIVE_MAXIMUM, &publishes,
+					    false);
+	(void)mosquitto_property_read_int32(properties, MQTT_PROP_MAXIMUM_PACKET_SIZE, &packet,
+					    false);
+	(void)mosquitto_property_read_byte(properties, MQTT_PROP_RETAIN_AVAILABLE, &retain, false);
+	window_broker(&uplink->window, publishes ? publishes : 1);
+	uplink->packet_maximum = packet;
+	uplink->retain_refused = !retain;
+}
+
 static void on_connect(struct mosquitto *mosq, void *arg, int code, int flags,
 		       const mosquitto_property *properties)
 {
@@ -38,11 +56,11 @@ static void on_connect(struct mosquitto *mosq, void *arg, int code, int flags,
 	struct buf link;
 
 	(void)flags;
-	(void)properties;
 	if (code) {
 		note_refusal(uplink, code);
 		return;
 	}
+	note_limits(uplink, properties);
 	uplink->online_us = uplink_now_us(uplink);
 	uplink->heard_us = uplink->online_us;
 	uplink->report.sessions++;
@@ -91,14 +109,7 @@ static void on_puback(struct mosquitto *mosq, void *arg, int mid, int reason,
 	(void)mosq;
 	(void)properties;
 	uplink->progress_us = uplink_now_us(uplink);
-	if (uplink->unconfirmed)
-		uplink->unconfirmed--;
-	if (reason == MQTT_RC_NO_MATCHING_SUBSCRIBERS)
-		uplink->report.no_core++;
-	else if (reason == MQTT_RC_NOT_AUTHORIZED)
-		uplink->report.not_allowed++;
-	else if (reason == MQTT_RC_PACKET_TOO_LARGE)
-		uplink->report.too_large++;
+	uplink_data_confirmed(uplink, mid, reason);
 	if (uplink->report.state == UPLINK_STOPPING && mid == uplink->offline_mid)
 		(void)mosquitto_disconnect(uplink->mosq);
 }

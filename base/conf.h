@@ -39,9 +39,10 @@ struct conf_key {
 	/* Default as text; NULL: the key is required where its section is. "" for TEXT, ID, PATH and
 	 * HOST_PORT stands for none, even where min..max forbids an empty value in the file. */
 	const char *fallback;
-	int64_t min, max;  /* 0..0: no bound */
-	const char *words; /* CONF_ENUM: the words, separated by spaces */
-	const char *help;  /* what was expected, for errors and --help: "seconds between polls" */
+	int64_t min, max; /* 0..0: no bound */
+	/* CONF_ENUM: the words, separated by spaces. CONF_SIZE: one word that stands for 0, or NULL. */
+	const char *words;
+	const char *help; /* what was expected, for errors and --help: "seconds between polls" */
 };
 
 enum conf_presence {

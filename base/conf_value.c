@@ -76,6 +76,10 @@ static int parse_units(const struct conf_key *key, const struct unit *units, con
 	const char *rest;
 	int64_t value;
 
+	if (key->words && strcmp(text, key->words) == 0) {
+		*ret_value = 0;
+		return 0;
+	}
 	if (parse_number(text, &value, &rest) < 0)
 		return -EINVAL;
 	rest += strspn(rest, " \t");
@@ -269,6 +273,15 @@ static void describe_units(const struct conf_key *key, const struct unit *units,
 	snprintf(out, size, "%s in %s..%s", what, min, max);
 }
 
+static void describe_size(const struct conf_key *key, char *out, size_t size)
+{
+	const int used = key->words ? snprintf(out, size, "%s, or ", key->words) : 0;
+
+	if (used >= 0 && (size_t)used < size)
+		describe_units(key, sizes, "bytes, KiB, MiB or GiB", out + used,
+			       size - (size_t)used);
+}
+
 /* Without blanks at the end, which lists made by macros have. */
 static int words_len(const char *words)
 {
@@ -304,7 +317,7 @@ void conf_value_describe(const struct conf_key *key, char *out, size_t size)
 		describe_units(key, durations, "a whole number with ms, s, min, h or d", out, size);
 		return;
 	case CONF_SIZE:
-		describe_units(key, sizes, "bytes, KiB, MiB or GiB", out, size);
+		describe_size(key, out, size);
 		return;
 	case CONF_ENUM:
 		snprintf(out, size, "one of: %.*s", words_len(key->words), key->words);

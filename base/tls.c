@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 int64_t tls_build_ms(void)
 {
@@ -87,6 +89,26 @@ int tls_context(const struct tls_peer *peer, SSL_CTX **ret_context)
 	}
 	*ret_context = context;
 	return 0;
+}
+
+int tls_certificate_end(const char *path, int64_t *ret_ms)
+{
+	FILE *file = fopen(path, "re");
+	X509 *certificate = NULL;
+	struct tm tm;
+	int r = -EINVAL;
+
+	if (!file)
+		return -errno;
+	certificate = PEM_read_X509(file, NULL, NULL, NULL);
+	if (certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1) {
+		*ret_ms = (int64_t)timegm(&tm) * 1000;
+		r = 0;
+	}
+	X509_free(certificate);
+	fclose(file);
+	ERR_clear_error();
+	return r;
 }
 
 const char *tls_refusal(int refusal)

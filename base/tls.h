@@ -29,6 +29,10 @@ struct tls_peer {
  * Returns 0, -ENOMEM, or -EINVAL where a file cannot be used or there is no host. */
 int tls_context(const struct tls_peer *peer, SSL_CTX **ret_context);
 
+/* When the first certificate of a PEM file ends, ms UTC. Returns 0, -errno, or -EINVAL where the file
+ * holds none. */
+int tls_certificate_end(const char *path, int64_t *ret_ms);
+
 /* A refusal in words: "Hostname mismatch", "certificate has expired". Static. */
 const char *tls_refusal(int refusal);
 

@@ -29,6 +29,12 @@ static const struct conf_key agent_keys[] = {
 	 .max = 600000,
 	 .help = "durability window"},
 	{.name = "spool", .type = CONF_SIZE, .fallback = "64MiB", .min = 65536, .max = INT64_MAX},
+	{.name = "rate",
+	 .type = CONF_SIZE,
+	 .fallback = "auto",
+	 .min = 0,
+	 .max = 1048576,
+	 .words = "auto"},
 	{.name = "trust",
 	 .type = CONF_ENUM,
 	 .fallback = "kernel",
@@ -92,6 +98,7 @@ static void values_are_read_by_type(void **state)
 				  "dashboard = off\n"
 				  "window = 90 s\n"
 				  "spool = 1GiB\n"
+				  "rate = 2KiB\n"
 				  "trust = core\n"
 				  "token_file = secrets/token\n"
 				  "broker = mqtt.depot.example:1883",
@@ -105,6 +112,7 @@ static void values_are_read_by_type(void **state)
 	assert_false(conf_bool(agent, "dashboard"));
 	assert_int_equal(conf_int(agent, "window"), 90000);
 	assert_int_equal(conf_int(agent, "spool"), 1073741824);
+	assert_int_equal(conf_int(agent, "rate"), 2048);
 	assert_int_equal(conf_int(agent, "trust"), 2);
 	assert_string_equal(conf_text(agent, "token_file"), "/etc/freshet/secrets/token");
 	assert_string_equal(conf_text(agent, "broker"), "mqtt.depot.example:1883");
@@ -127,6 +135,7 @@ static void what_is_not_said_has_its_default(void **state)
 	assert_true(conf_bool(agent, "dashboard"));
 	assert_int_equal(conf_int(agent, "window"), 2000);
 	assert_int_equal(conf_int(agent, "spool"), 67108864);
+	assert_int_equal(conf_int(agent, "rate"), 0);
 	assert_int_equal(conf_int(agent, "trust"), 0);
 	assert_string_equal(conf_text(agent, "token_file"), "");
 	assert_string_equal(conf_host(agent, "broker"), "");
@@ -227,6 +236,9 @@ static void each_mistake_names_file_line_key_and_what_was_expected(void **state)
 		 "or d in 0ms..10min, not \"9223372036854775807d\""},
 		{GOOD "spool = 1KiB\n",
 		 ":3: [agent] spool: expected bytes, KiB, MiB or GiB, at least 64KiB, not \"1KiB\""},
+		{GOOD "rate = automatic\n",
+		 ":3: [agent] rate: expected auto, or bytes, KiB, MiB or GiB in 0..1MiB, not "
+		 "\"automatic\""},
 		{GOOD "spool = 1MB\n",
 		 ":3: [agent] spool: expected bytes, KiB, MiB or GiB, at least 64KiB, not \"1MB\""},
 		{GOOD "trust = kernels\n",
@@ -259,10 +271,10 @@ static void each_mistake_names_file_line_key_and_what_was_expected(void **state)
 		{"", ": [agent]: expected the required section"},
 		{GOOD "prot = 1\n",
 		 ":3: [agent] prot: expected a known key: gateway_id, label, port, dashboard, "
-		 "window, spool, trust, token_file, broker"},
+		 "window, spool, rate, trust, token_file, broker"},
 		{GOOD "Port = 1\n",
 		 ":3: [agent] Port: expected a known key: gateway_id, label, port, dashboard, "
-		 "window, spool, trust, token_file, broker"},
+		 "window, spool, rate, trust, token_file, broker"},
 		{GOOD "port = 1\nport = 2\n",
 		 ":4: [agent] port: expected every key once; this one stands in line 3 already"},
 		{GOOD "port = x\nport = 2\n",
@@ -299,7 +311,7 @@ static void each_mistake_names_file_line_key_and_what_was_expected(void **state)
 		{GOOD "label = \xed\xa0\x80\n", ":3: [agent]: expected text in UTF-8"},
 		{GOOD "\xef\xbb\xbfport = 1\n",
 		 ":3: [agent] \xef\xbb\xbfport: expected a known key: gateway_id, label, port, "
-		 "dashboard, window, spool, trust, token_file, broker"},
+		 "dashboard, window, spool, rate, trust, token_file, broker"},
 	};
 
 	(void)state;
@@ -325,7 +337,7 @@ static void every_mistake_is_found_in_one_go(void **state)
 		     ":3: [agent] port: expected a whole number in 1..65535, not \"0\"\n" PATH
 		     ":4: [agent]: expected a line `key = value`, [section] or a comment\n" PATH
 		     ":5: [agent] nope: expected a known key: gateway_id, label, port, dashboard, "
-		     "window, spool, trust, token_file, broker\n" PATH
+		     "window, spool, rate, trust, token_file, broker\n" PATH
 		     ":6: [what]: expected a known section: agent, tls, source NAME\n" PATH
 		     ":2: [agent] gateway_id: expected the required key, the gateway's id: an id "
 		     "(1..64 letters, digits, '.', '_', '-')\n" PATH
