@@ -80,9 +80,11 @@ static const struct conf_key batch_keys[] = {
 	{"max_bytes", CONF_SIZE, "64 KiB", 1024, 512 * KIB, NULL,
 	 "the most bytes of a batch before compression"},
 	{"max_age", CONF_DURATION, "100 ms", 0, 60000, NULL,
-	 "how long a reading may wait for the spool, shorter than every period"},
-	{"heartbeat", CONF_DURATION, "10 s", 100, DAY_MS, NULL,
-	 "when an unchanged value is stated again"},
+	 "how long a change may wait for the spool, shorter than every period"},
+	{"min_interval", CONF_DURATION, "1 s", 0, HOUR_MS, NULL,
+	 "the time between two values of a number that changes all the time, 0 for no limit"},
+	{"heartbeat", CONF_DURATION, "1 min", 100, DAY_MS, NULL,
+	 "when a value that is read but does not change is stated again at the latest"},
 	{"keyframe", CONF_DURATION, "5 min", 1000, 5 * MINUTE_MS, NULL,
 	 "when a device is stated whole again"},
 	{.name = NULL},
@@ -132,10 +134,15 @@ static const struct conf_key source_keys[] = {
 };
 
 static const struct conf_section schema[] = {
-	{"agent", CONF_REQUIRED, agent_keys}, {"clock", CONF_OPTIONAL, clock_keys},
-	{"mqtt", CONF_OPTIONAL, mqtt_keys},   {"spool", CONF_OPTIONAL, spool_keys},
-	{"batch", CONF_OPTIONAL, batch_keys}, {"log", CONF_OPTIONAL, log_keys},
-	{"source", CONF_MANY, source_keys},   {.kind = NULL},
+	{"agent", CONF_REQUIRED, agent_keys},
+	{"clock", CONF_OPTIONAL, clock_keys},
+	{"mqtt", CONF_OPTIONAL, mqtt_keys},
+	{"spool", CONF_OPTIONAL, spool_keys},
+	{"batch", CONF_OPTIONAL, batch_keys},
+	{"deadband", CONF_OPTIONAL, deadband_keys},
+	{"log", CONF_OPTIONAL, log_keys},
+	{"source", CONF_MANY, source_keys},
+	{.kind = NULL},
 };
 
 static int64_t us_of(const struct conf_sect *sect, const char *key)
@@ -236,8 +243,10 @@ static void read_all(struct agent_config *config)
 	config->sampler.max_records = (int)conf_int(batch, "max_records");
 	config->sampler.max_bytes = conf_int(batch, "max_bytes");
 	config->sampler.max_age_us = us_of(batch, "max_age");
+	config->sampler.min_interval_us = us_of(batch, "min_interval");
 	config->sampler.heartbeat_us = us_of(batch, "heartbeat");
 	config->sampler.keyframe_us = us_of(batch, "keyframe");
+	deadband_read(conf_get(config->conf, "deadband"), &config->sampler.bands);
 	config->spool_bytes = conf_int(spool, "max_bytes");
 	config->spool_age_ms = conf_int(spool, "max_age");
 	read_uplink(config);

@@ -108,7 +108,7 @@ void daemon_arm_seal(struct daemon *daemon)
 		loop_timer_cancel(&daemon->seal);
 	else if (loop_timer_set(daemon->loop, &daemon->seal, due - loop_now_us(daemon->loop),
 				on_seal, daemon))
-		(void)sampler_flush(daemon->sampler, loop_now_us(daemon->loop));
+		(void)sampler_run(daemon->sampler, loop_now_us(daemon->loop));
 }
 
 static void on_seal(struct loop_timer *timer)
@@ -116,7 +116,7 @@ static void on_seal(struct loop_timer *timer)
 	struct daemon *daemon = timer->arg;
 
 	/* An error was said by daemon_spool_trouble(); the readings wait. */
-	(void)sampler_flush(daemon->sampler, loop_now_us(daemon->loop));
+	(void)sampler_run(daemon->sampler, loop_now_us(daemon->loop));
 	daemon_arm_seal(daemon);
 }
 

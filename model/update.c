@@ -156,10 +156,12 @@ int model_update_set_null(struct model_update *update, enum model_field field)
 	return prepare(update, field, 0) ? 0 : MODEL_E_SPACE;
 }
 
-void model_update_set_age(struct model_update *update, enum model_field field, uint32_t age_ms)
+void model_update_set_age(struct model_update *update, enum model_field field, int64_t age_ms)
 {
 	struct model_item *item = find(update, field);
 
 	if (item)
-		item->age_ms = age_ms;
+		item->age_ms = age_ms < 0                  ? 0
+			       : age_ms > MODEL_AGE_MAX_MS ? MODEL_AGE_MAX_MS
+							   : age_ms;
 }

@@ -10,11 +10,13 @@
 
 #define MODEL_ID_SIZE 65
 #define MODEL_NO_TIME INT64_MIN
+/* A century: no reading is older, and its microseconds fit. */
+#define MODEL_AGE_MAX_MS INT64_C(3155760000000)
 
 struct model_item {
-	uint16_t field;  /* enum model_field */
-	bool null;       /* known to be unknown; `value` does not count */
-	uint32_t age_ms; /* how much earlier than the update this field was read */
+	uint16_t field; /* enum model_field */
+	bool null;      /* known to be unknown; `value` does not count */
+	int64_t age_ms; /* how much earlier than the update this field was read, 0..MODEL_AGE_MAX_MS */
 	struct model_value value;
 };
 
@@ -79,8 +81,9 @@ int model_update_set_text(struct model_update *update, enum model_field field, c
 int model_update_set_value(struct model_update *update, enum model_field field,
 			   const struct model_value *value);
 int model_update_set_null(struct model_update *update, enum model_field field);
-/* How much earlier than the update the field was read; without effect where the field is absent. */
-void model_update_set_age(struct model_update *update, enum model_field field, uint32_t age_ms);
+/* How much earlier than the update the field was read, cut to 0..MODEL_AGE_MAX_MS; without effect where
+ * the field is absent. */
+void model_update_set_age(struct model_update *update, enum model_field field, int64_t age_ms);
 
 /* The item of a field, NULL where absent. */
 const struct model_item *model_update_get(const struct model_update *update,

@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/geo.h"
 #include "agent/source/gps_priv.h"
 
-#define METRES_PER_DEGREE 111320.0 /* of latitude; 40,075 km / 360 */
-#define RADIANS_PER_DEGREE 0.017453292519943295
 /* A parked receiver wanders: so far, and not farther than so. */
 #define STILL_MIN_M 10.0
 #define STILL_MAX_M 100.0
@@ -141,21 +140,6 @@ static bool is_due(const struct gps *gps, int64_t now_us)
 
 /* ---- positions ---- */
 
-static double metres_between(const struct gps_fix *a, const struct gps_fix *b)
-{
-	double east = a->longitude - b->longitude;
-	double north = a->latitude - b->latitude;
-
-	if (east > 180)
-		east -= 360;
-	if (east < -180)
-		east += 360;
-	/* A plane is good enough for what is near, and what is far is far. */
-	east *= METRES_PER_DEGREE * cos(a->latitude * RADIANS_PER_DEGREE);
-	north *= METRES_PER_DEGREE;
-	return sqrt(east * east + north * north);
-}
-
 static double still_m(const struct gps_fix *fix)
 {
 	const double metres = fix->has_accuracy ? 2 * fix->accuracy_m : STILL_UNKNOWN_M;
@@ -176,7 +160,8 @@ static bool has_moved(const struct gps *gps, const struct gps_fix *fix)
 	if (fix->has_accuracy &&
 	    (!gps->held.has_accuracy || fix->accuracy_m * 2 < gps->held.accuracy_m))
 		return true;
-	return metres_between(fix, &gps->held) > still_m(fix);
+	return geo_metres(fix->latitude, fix->longitude, gps->held.latitude, gps->held.longitude) >
+	       still_m(fix);
 }
 
 static void give_position(struct gps *gps, const struct gps_fix *fix, int64_t now_us)

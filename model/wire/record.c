@@ -385,14 +385,14 @@ static int take_age(void *arg, const char *key, size_t len, const struct jr_valu
 		unknown(d, "age_ms", key, len);
 		return 0;
 	}
-	if (!jr_integer(json, &age) || age < 0 || age > UINT32_MAX ||
+	if (!jr_integer(json, &age) || age < 0 || age > MODEL_AGE_MAX_MS ||
 	    !model_update_get(&d->record->update, (enum model_field)field)) {
 		d->record->implausible++;
 		note(d->record, "age_ms.%s: is no age of a field that is here",
 		     show(key, len).text);
 		return 0;
 	}
-	model_update_set_age(&d->record->update, (enum model_field)field, (uint32_t)age);
+	model_update_set_age(&d->record->update, (enum model_field)field, age);
 	return 0;
 }
 

@@ -122,8 +122,8 @@ static void settle(struct day *day)
 	}
 	while (loop_run_once(day->loop, 0) > 0)
 		;
-	if (sampler_due(day->sampler) <= now && sampler_flush(day->sampler, now))
-		day_fault(day, "the sampler cannot flush");
+	if (sampler_due(day->sampler) <= now && sampler_run(day->sampler, now))
+		day_fault(day, "the sampler cannot seal");
 }
 
 void day_run(struct day *day, int64_t until_us)

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <string.h>
 
 #include "cloud/domain/freshness.h"
@@ -48,7 +49,8 @@ static void accept_record(struct day *day, const struct jr_value *value)
 		if (!item->null &&
 		    !day_judge_was_read(day, (enum model_field)item->field,
 					record.update.mono_us - (int64_t)item->age_ms * 1000))
-			day_fault(day, "%s is told as if read %u ms before %.3f s, and was not",
+			day_fault(day,
+				  "%s is told as if read %" PRId64 " ms before %.3f s, and was not",
 				  model_field_info((enum model_field)item->field)->path,
 				  item->age_ms, (double)record.update.mono_us / DAY_SECOND);
 	}

@@ -120,7 +120,7 @@ static void an_update_with_every_field_comes_back_byte_for_byte(void **state)
 	for (int f = MODEL_FIELD_COUNT - 1; f >= 0; f--) {
 		sample_field(update, (enum model_field)f, f + 1);
 		model_update_set_age(update, (enum model_field)f,
-				     f % 7 == 0 ? (uint32_t)f * 1000 : 0);
+				     f % 7 == 0 ? (int64_t)f * 1000 : 0);
 	}
 	strcpy(update->vin, "1HGCM82633A004352");
 	update->at_ms = SAMPLE_AT;
@@ -428,7 +428,7 @@ static void wrong_modules_statuses_and_ages_are_counted(void **state)
 				"{\"warranty\":\"fine\",\"charging\":5},"
 				"\"vehicle_state\":{\"locked\":true,\"gear\":\"d\"},"
 				"\"age_ms\":{\"vehicle_state.locked\":-1,"
-				"\"vehicle_state.speed_kmh\":5,\"vehicle_state.gear\":4294967296}"),
+				"\"vehicle_state.speed_kmh\":5,\"vehicle_state.gear\":3155760000001}"),
 			 0);
 	assert_int_equal(t->record.implausible, 6);
 	assert_int_equal(item(t, MODEL_FIELD_LOCKED)->age_ms, 0);
