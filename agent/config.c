@@ -83,7 +83,7 @@ static const struct conf_key batch_keys[] = {
 	 "how long a change may wait for the spool, shorter than every period"},
 	{"min_interval", CONF_DURATION, "1 s", 0, HOUR_MS, NULL,
 	 "the time between two values of a number that changes all the time, 0 for no limit"},
-	{"heartbeat", CONF_DURATION, "1 min", 100, DAY_MS, NULL,
+	{"heartbeat", CONF_DURATION, "2 min", 100, DAY_MS, NULL,
 	 "when a value that is read but does not change is stated again at the latest"},
 	{"keyframe", CONF_DURATION, "5 min", 1000, 5 * MINUTE_MS, NULL,
 	 "when a device is stated whole again"},

@@ -1,17 +1,19 @@
 #include "agent/deadband.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 /* A difference of one step is that, whatever is lost where the step is no binary fraction. */
 #define NEARLY 0.999
 #define BAND_MAX 1000000
 #define FULL_CIRCLE 360
+#define LOCATION_M "10"
 
 static const struct band {
-	const char *key;
+	const char *key, *fallback;
 	enum model_field first, last;
 } bands_by_key[] = {
-#define BAND(name, band, first, last, unit) {#name, MODEL_FIELD_##first, MODEL_FIELD_##last},
+#define BAND(name, band, first, last, unit) {#name, band, MODEL_FIELD_##first, MODEL_FIELD_##last},
 #include "agent/deadband.def"
 };
 
@@ -25,17 +27,29 @@ const struct conf_key deadband_keys[] = {
 	 NULL,                                                                                     \
 	 unit ": a smaller difference to what was told is withheld, 0 tells every change"},
 #include "agent/deadband.def"
-	{"location_m", CONF_NUMBER, "10", 0, BAND_MAX, NULL,
+	{"location_m", CONF_NUMBER, LOCATION_M, 0, BAND_MAX, NULL,
 	 "m: a position that is nearer to the told one is withheld, 0 tells every change"},
 	{.name = NULL},
 };
+
+static void set(struct deadband *bands, const struct band *band, double value)
+{
+	for (enum model_field f = band->first; f <= band->last; f++)
+		bands->of[f] = value;
+}
+
+void deadband_default(struct deadband *ret_bands)
+{
+	*ret_bands = (struct deadband){.location_m = strtod(LOCATION_M, NULL)};
+	for (size_t i = 0; i < sizeof(bands_by_key) / sizeof(bands_by_key[0]); i++)
+		set(ret_bands, &bands_by_key[i], strtod(bands_by_key[i].fallback, NULL));
+}
 
 void deadband_read(const struct conf_sect *sect, struct deadband *ret_bands)
 {
 	*ret_bands = (struct deadband){.location_m = conf_number(sect, "location_m")};
 	for (size_t i = 0; i < sizeof(bands_by_key) / sizeof(bands_by_key[0]); i++)
-		for (enum model_field f = bands_by_key[i].first; f <= bands_by_key[i].last; f++)
-			ret_bands->of[f] = conf_number(sect, bands_by_key[i].key);
+		set(ret_bands, &bands_by_key[i], conf_number(sect, bands_by_key[i].key));
 }
 
 static double distance(enum model_field field, double a, double b)

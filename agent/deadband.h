@@ -18,6 +18,7 @@ struct deadband {
 
 /* The keys of the section, with the defaults; ends as struct conf_section wants it. */
 extern const struct conf_key deadband_keys[];
+void deadband_default(struct deadband *ret_bands);
 void deadband_read(const struct conf_sect *sect, struct deadband *ret_bands);
 
 /* Is `value` of a NUMBER news to who was told `told`? A course is compared round the circle. */

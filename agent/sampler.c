@@ -254,6 +254,7 @@ static void take_change(struct sampler *sampler, struct track *track, enum model
 	const int64_t wait_us = sampler->config.min_interval_us;
 	const bool soon = f->told && f->read_us - f->told_us < wait_us - SAMPLER_SLACK(wait_us);
 
+	sampler->stats.withheld += f->wait == SAMPLER_WAIT_BEAT;
 	if (f->wait == SAMPLER_WAIT_CHANGE) {
 		sampler->stats.coalesced += anew;
 	} else if (soon && class_of(field) == WIRE_CLASS_SAMPLE) {

@@ -150,6 +150,9 @@ class Agent(Program):
             "mqtt": {"host": "127.0.0.1", "password_file": self.folder / "password",
                      "reconnect_min": "100 ms", "reconnect_max": "1 s", "resend": "1 s",
                      "resend_max": "3 s", "stable_after": "0", "status_interval": "2 s"},
+            # Each reading of an odometer is looked for.
+            "batch": {"heartbeat": "10 s", "min_interval": "0"},
+            "deadband": {"odometer_km": "0"},
         }
         for section, values in (settings or {}).items():
             self.settings.setdefault(section, {}).update(values)

@@ -10,7 +10,8 @@ static const struct sampler_config sampler_config = {
 	.max_records = 100,
 	.max_bytes = 65536,
 	.max_age_us = 100 * DAY_MS,
-	.heartbeat_us = 10 * DAY_SECOND,
+	.min_interval_us = DAY_SECOND,
+	.heartbeat_us = 120 * DAY_SECOND,
 	.keyframe_us = 300 * DAY_SECOND,
 };
 
@@ -131,11 +132,14 @@ void day_core_minute(struct day *day, struct day_minute *minute)
 
 int day_core_begin(struct day *day)
 {
+	struct sampler_config config = sampler_config;
+
+	deadband_default(&config.bands);
 	policy_default(&day->policy);
 	day->last_update_ms = MODEL_NO_TIME;
 	day->last_accepted_ms = MODEL_NO_TIME;
 	day->ignition_since_ms = MODEL_NO_TIME;
-	return sampler_create(&sampler_config, take_batches, day, &day->sampler);
+	return sampler_create(&config, take_batches, day, &day->sampler);
 }
 
 void day_core_end(struct day *day)
