@@ -383,7 +383,7 @@ static void what_does_not_change_stays_fresh(void **state)
 static void devices_that_do_not_change_share_batches(void **state)
 {
 	const int64_t start = t.now_us;
-	int64_t before;
+	int64_t before = 0;
 	char device[16];
 
 	(void)state;
@@ -393,7 +393,7 @@ static void devices_that_do_not_change_share_batches(void **state)
 			before = t.meter.batches;
 		for (int i = 0; i < 50; i++) {
 			/* They were switched on one after the other. */
-			if (at < start + i * 7 * SECOND)
+			if (at < start + (int64_t)i * 7 * SECOND)
 				continue;
 			(void)snprintf(device, sizeof(device), "bus-%d", i);
 			begin(device);
@@ -442,7 +442,7 @@ static void a_reading_of_months_ago_is_not_made_younger(void **state)
 	t.update.keyframe = true;
 	give();
 	go(t.now_us + SECOND);
-	t.now_us += 100 * 24 * HOUR; /* 49.7 days are 2^32 ms */
+	t.now_us += INT64_C(2400) * HOUR; /* 49.7 days are 2^32 ms */
 	observe(MODEL_FIELD_SPEED_KMH, 50);
 	go(t.now_us + 5 * MINUTE);
 	assert_true(t.keyframes >= 2);
@@ -497,7 +497,7 @@ static void say_parked(int64_t n)
 
 static void a_parked_chatty_bus_costs_almost_nothing_on_the_wire(void **state)
 {
-	const int64_t values = 20 * 36000;
+	const int64_t values = INT64_C(20) * 36000;
 	struct sampler_stats stats;
 	int64_t start, bytes;
 
