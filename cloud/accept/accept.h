@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "model/wire/control.h"
 #include "model/wire/status.h"
+#include "storage/coredb/gap.h"
 #include "storage/coredb/ledger.h"
 #include "storage/coredb/state.h"
 
@@ -96,7 +97,7 @@ int accept_parked(struct accept *accept, const struct coredb_device *device, int
 		  unsigned *ret_applied);
 
 /* Judges every device; writes an event for each that has crossed into another state. Also closes
- * epochs that are abandoned and prunes history and the rejection log, a little at a time.
+ * epochs that are abandoned, folds those that are over, clears duplicate gateways and prunes history and the rejection log, a little at a time.
  * *ret_changed: how many states changed. */
 int accept_sweep(struct accept *accept, int64_t now_ms, unsigned *ret_changed);
 /* Judges only the devices of workspaces with a threshold below ACCEPT_SHORT_S, and does nothing else:

@@ -101,6 +101,9 @@ int accept_record(struct accept *accept, struct delivery *delivery, const struct
 int accept_apply(struct accept *accept, struct delivery *delivery,
 		 const struct model_update *update, int position, const struct model_text *raw,
 		 enum accept_outcome *ret_outcome, const char **ret_reason);
+/* fed.c: remembers by day who fed a device, so that a gap can name the devices that it may be of. */
+int accept_fed(struct accept *accept, const struct delivery *delivery, struct cache_entry *entry,
+	       int64_t at_ms);
 /* boots.c: the boot that a send names, with what the send says of its clock. What was committed before
  * moves with it. */
 int boot_learn(struct accept *accept, int64_t gateway, const struct wire_boot *sent,
@@ -110,8 +113,11 @@ struct ledger {
 	struct coredb_epoch epoch;
 	int64_t workspace;
 	bool lost_changed; /* also: a flag on which gaps depend */
+	bool was_folded;   /* and is folded again where nothing has opened it */
 	const char *reason;
-	int64_t records; /* of a `dropped` record; -1 not known */
+	/* Of a `dropped` record: how many records, and when they were read. -1 and NO_TIME: not known. */
+	int64_t records;
+	int64_t from_mono_us, to_mono_us;
 };
 int ledger_open(struct accept *accept, int64_t workspace, int64_t gateway, const char *name,
 		int64_t now_ms, struct ledger *ret);
@@ -125,6 +131,11 @@ int ledger_end(struct accept *accept, struct ledger *ledger, const struct wire_e
 	       int64_t now_ms);
 /* Writes the row, and the gaps as they follow from it. */
 int ledger_close(struct accept *accept, struct ledger *ledger, int64_t now_ms);
+/* fold.c: an epoch that is over, accounted for and silent for a day keeps one small row. A folded one
+ * that is opened has its sets again. */
+int ledger_unfold(struct accept *accept, struct ledger *ledger);
+void ledger_refold(struct ledger *ledger);
+int ledger_fold(struct accept *accept, int64_t now_ms);
 /* gaps.c: writes the gaps as they follow from the account, and keeps the account's sets bounded. */
 int gaps_settle(struct accept *accept, struct ledger *ledger, int64_t now_ms);
 /* Ranges that the account of an epoch keeps apart, of each set. An honest gateway has a few. */
@@ -139,9 +150,17 @@ int gateway_identify(struct accept *accept, const char *workspace, const char *g
 		     struct coredb_workspace *ret_workspace, struct coredb_gateway *ret_gateway);
 /* A live message of it came. */
 int gateway_contact(struct accept *accept, int64_t gateway, int64_t received_ms);
-/* A live batch of `epoch` came: two epochs that alternate are two machines. */
-int gateway_live(struct accept *accept, const struct coredb_workspace *workspace,
-		 const struct coredb_gateway *gateway, const struct coredb_epoch *epoch,
-		 int64_t received_ms);
+
+/* duplicate.c: what speaks for two machines with one identity. A batch of `session` came; `live` is its
+ * epoch where it is a live one, else NULL. */
+int duplicate_heard(struct accept *accept, const struct coredb_workspace *workspace,
+		    const struct coredb_gateway *gateway, const char *session,
+		    const struct coredb_epoch *live, int64_t received_ms);
+/* A second body was found under a number. */
+int duplicate_forked(struct accept *accept, const struct coredb_workspace *workspace,
+		     const struct coredb_gateway *gateway, const char *session,
+		     int64_t received_ms);
+/* Says of those that are quiet for COREDB_DUPLICATE_MS that there is one machine again. */
+int duplicate_clear(struct accept *accept, int64_t now_ms);
 
 #endif

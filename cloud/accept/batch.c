@@ -4,27 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cloud/accept/accept_priv.h"
+#include "cloud/accept/intake.h"
 #include "cloud/accept/sets.h"
 
 /* Numbers past this are no honest count of batches; intervals need room above. */
 #define NUMBER_MAX (INT64_C(1) << 62)
 /* How long a gateway keeps a deferred batch before it offers it again. */
 #define DEFER_S 600
-
-struct intake {
-	struct accept *accept;
-	struct coredb_workspace workspace;
-	struct coredb_gateway gateway;
-	struct wire_header header;
-	struct wire_batch *batch;
-	struct ledger ledger;
-	struct coredb_boot boot;
-	struct delivery delivery;
-	const char *payload;
-	size_t len;
-	int64_t received_ms;
-};
 
 /* The answer of this gateway, session and epoch that is being gathered. */
 static struct pending_ack *find_ack(struct accept *accept, const struct intake *in)
@@ -126,12 +112,36 @@ static int defer(struct intake *in, const char *reason, const char *detail,
 	return r ? r : answer_deferred(in->accept, in, reason, DEFER_S);
 }
 
+/* The first word of an epoch. */
+static int tell_epoch(const struct intake *in)
+{
+	char payload[320];
+	struct coredb_event event = {.workspace = in->workspace.id,
+				     .name = "GatewayEpochBegan",
+				     .occurred_at_ms = in->received_ms,
+				     .payload = payload};
+
+	(void)snprintf(
+		payload, sizeof(payload),
+		"{\"gateway_id\":\"%s\",\"epoch\":\"%s\",\"prev\":%s%s%s,\"boot_id\":\"%s\"}",
+		in->gateway.name, in->header.epoch, in->header.prev[0] ? "\"" : "",
+		in->header.prev[0] ? in->header.prev : "null", in->header.prev[0] ? "\"" : "",
+		in->header.boot.id);
+	return coredb_event_add(in->accept->db, &event);
+}
+
+/* Loss is told on the live lane whenever it happened: of a machine that runs it says nothing. */
+static bool is_live(const struct wire_header *header)
+{
+	return header->lane == WIRE_LANE_LIVE && header->class != WIRE_CLASS_LEDGER &&
+	       header->boot.sent_mono_us != MODEL_NO_TIME;
+}
+
 static int update_epoch(struct intake *in)
 {
 	struct coredb_epoch *epoch = &in->ledger.epoch;
 	const struct wire_header *header = &in->header;
-	bool live = header->lane == WIRE_LANE_LIVE && header->boot.sent_mono_us != MODEL_NO_TIME;
-	int r = 0;
+	int r = epoch->committed.count == 0 ? tell_epoch(in) : 0;
 
 	epoch->boot = in->boot.id;
 	epoch->heard_at_ms = in->received_ms;
@@ -140,52 +150,27 @@ static int update_epoch(struct intake *in)
 		epoch->abandoned = false;
 		in->ledger.lost_changed = true;
 	}
+	/* A number past the last that was made: what ended lives a second time. */
+	if (epoch->over && epoch->end >= 0 && header->batch >= epoch->end && !epoch->forked) {
+		epoch->forked = true;
+		in->ledger.lost_changed = true;
+	}
 	if (header->batch > epoch->highest) {
 		epoch->highest = header->batch;
 		in->ledger.lost_changed |= epoch->over && epoch->end < 0;
 	}
-	if (header->prev[0] && strcmp(header->prev, epoch->prev) != 0) {
+	if (!r && header->prev[0] && strcmp(header->prev, epoch->prev) != 0) {
 		memcpy(epoch->prev, header->prev, sizeof(epoch->prev));
-		r = coredb_epoch_mention(in->accept->db, in->gateway.id, header->prev,
-					 in->received_ms);
-		if (r)
-			return accept_fail(in->accept, r, "epoch");
+		r = coredb_epoch_chain(in->accept->db, in->gateway.id, header->prev, epoch->id,
+				       in->received_ms);
 	}
-	if (live) {
-		r = gateway_live(in->accept, &in->workspace, &in->gateway, epoch, in->received_ms);
-		epoch->live_at_ms = in->received_ms;
-	}
-	return r;
-}
-
-static uint64_t digest_bits(const char *digest)
-{
-	return strtoull(digest, NULL, 16);
-}
-
-/* Is this body to be applied? A number that stands for another body is a fork: both are taken. One
- * without a body where all are kept was only counted as committed with its neighbours (gaps.c). */
-static int judge(struct intake *in, bool *ret_apply)
-{
-	struct coredb_epoch *epoch = &in->ledger.epoch;
-	enum coredb_known known;
-	int r;
-
-	*ret_apply = true;
-	if (!set_ranges_contain(&epoch->committed, in->header.batch))
-		return 0;
-	r = coredb_digest_look(in->accept->db, epoch->id, in->header.batch,
-			       digest_bits(in->header.digest), &known);
 	if (r)
-		return accept_fail(in->accept, r, "digest");
-	*ret_apply =
-		known == COREDB_BODY_OTHER ||
-		(known == COREDB_BODY_NEW && in->header.batch > epoch->highest - COREDB_DIGESTS);
-	if (known == COREDB_BODY_OTHER && !epoch->forked) {
-		epoch->forked = true;
-		in->ledger.lost_changed = true;
-	}
-	return 0;
+		return accept_fail(in->accept, r, "epoch");
+	r = duplicate_heard(in->accept, &in->workspace, &in->gateway, header->session,
+			    is_live(header) ? epoch : NULL, in->received_ms);
+	if (is_live(header))
+		epoch->live_at_ms = in->received_ms;
+	return r;
 }
 
 static int64_t at_or(const struct intake *in, int64_t mono_us)
@@ -230,18 +215,40 @@ static int keep_batch(struct intake *in)
 	return r ? accept_fail(in->accept, r, "history") : 0;
 }
 
+/* What was lost beside this batch was read before or after it. */
+static int bound_neighbours(struct intake *in)
+{
+	const struct coredb_epoch *epoch = &in->ledger.epoch;
+	const struct delivery *delivery = &in->delivery;
+	int64_t number = in->header.batch;
+	bool beside = set_ranges_contain(&epoch->lost, number - 1) ||
+		      set_ranges_contain(&epoch->lost, number + 1) ||
+		      (number == epoch->highest && (epoch->over || epoch->abandoned));
+
+	if (!beside || delivery->first_mono_us == MODEL_NO_TIME)
+		return 0;
+	return coredb_gap_tighten(in->accept->db, epoch->id, number, delivery->first_mono_us,
+				  delivery->last_mono_us);
+}
+
 /* The ledger's side of a body that is applied now. */
 static int note_commit(struct intake *in)
 {
 	struct coredb *db = in->accept->db;
-	const struct coredb_epoch *epoch = &in->ledger.epoch;
+	struct coredb_epoch *epoch = &in->ledger.epoch;
+	int64_t first_us = in->delivery.first_mono_us;
 	int r = ledger_commit(&in->ledger, in->header.batch);
 
+	if (first_us != MODEL_NO_TIME &&
+	    (epoch->first_mono_us == MODEL_NO_TIME || first_us < epoch->first_mono_us))
+		epoch->first_mono_us = first_us;
 	if (!r)
-		r = coredb_digest_put(db, epoch->id, in->header.batch,
-				      digest_bits(in->header.digest));
+		r = coredb_digest_put(db, epoch->id, in->header.batch, intake_digest(in),
+				      in->delivery.batch_row);
 	if (!r && in->header.batch % 256 == 0)
 		r = coredb_digest_prune(db, epoch->id, epoch->highest - COREDB_DIGESTS + 1);
+	if (!r)
+		r = bound_neighbours(in);
 	return r ? accept_fail(in->accept, r, "ledger") : 0;
 }
 
@@ -320,7 +327,7 @@ static int take(struct intake *in, const char *problem, const char *detail,
 	if (!r)
 		r = update_epoch(in);
 	if (!r)
-		r = judge(in, &wanted);
+		r = intake_judge(in, &wanted);
 	if (r)
 		return r;
 	result->answer = wanted ? ACCEPT_COMMITTED : ACCEPT_AGAIN;

@@ -10,6 +10,11 @@ struct cache_entry {
 	struct coredb_state state;
 	struct model_device cells;
 	bool dirty; /* differs from the database */
+	/* Gateways and days that are known to have fed it; the oldest gives way. */
+	struct {
+		int64_t gateway, day;
+	} fed[4];
+	unsigned fed_next;
 	/* The cache's own. */
 	struct cache_entry *hash_next, *lru_prev, *lru_next;
 };

@@ -8,15 +8,24 @@
 
 #define SILENCE_MS (INT64_C(10) * 60 * 1000)
 #define GIVE_UP_MS (INT64_C(24) * 3600 * 1000)
-#define ASK_LOOK 64
+/* An epoch is asked for once a minute at most, a gateway for up to 8 of them every ten seconds. */
+#define ASK_AGAIN_MS (INT64_C(60) * 1000)
+#define ASK_PAUSE_MS (INT64_C(10) * 1000)
+#define GIVE_UP_AT_ONCE 64
 
 int ledger_open(struct accept *accept, int64_t workspace, int64_t gateway, const char *name,
 		int64_t now_ms, struct ledger *ret)
 {
 	int r;
 
-	*ret = (struct ledger){.workspace = workspace, .reason = "below_floor", .records = -1};
+	*ret = (struct ledger){.workspace = workspace,
+			       .reason = "below_floor",
+			       .records = -1,
+			       .from_mono_us = MODEL_NO_TIME,
+			       .to_mono_us = MODEL_NO_TIME};
 	r = coredb_epoch_open(accept->db, gateway, name, now_ms, &ret->epoch);
+	if (!r)
+		r = ledger_unfold(accept, ret);
 	if (r) {
 		ledger_free(ret);
 		return accept_fail(accept, r, "epoch");
@@ -131,6 +140,10 @@ int ledger_dropped(struct ledger *ledger, const struct wire_dropped *dropped)
 	}
 	ledger->reason = dropped_reason(dropped->reason);
 	ledger->records = dropped->records;
+	if (dropped->first_mono_us <= dropped->last_mono_us) {
+		ledger->from_mono_us = dropped->first_mono_us;
+		ledger->to_mono_us = dropped->last_mono_us;
+	}
 	return add_lost(ledger, &stated);
 }
 
@@ -203,7 +216,7 @@ int ledger_end(struct accept *accept, struct ledger *ledger, const struct wire_e
 	}
 	if (end->prev[0]) {
 		memcpy(epoch->prev, end->prev, sizeof(epoch->prev));
-		r = coredb_epoch_mention(accept->db, epoch->gateway, end->prev, now_ms);
+		r = coredb_epoch_chain(accept->db, epoch->gateway, end->prev, epoch->id, now_ms);
 	}
 	ledger->reason = "epoch_end";
 	return r ? r : lost_by_end(ledger, end);
@@ -212,7 +225,7 @@ int ledger_end(struct accept *accept, struct ledger *ledger, const struct wire_e
 /* Every number below the end, or up to the highest heard of, is committed or lost. */
 static int account_is_closed(const struct coredb_epoch *epoch, bool *ret_closed)
 {
-	int64_t top = epoch->end >= 0 ? epoch->end - 1 : epoch->highest;
+	int64_t top = epoch->end > epoch->highest ? epoch->end - 1 : epoch->highest;
 	struct set known = {0};
 	int r;
 
@@ -241,6 +254,7 @@ int ledger_close(struct accept *accept, struct ledger *ledger, int64_t now_ms)
 		r = account_is_closed(&ledger->epoch, &closed);
 	if (!r) {
 		ledger->epoch.open = !closed;
+		ledger_refold(ledger);
 		r = coredb_epoch_put(accept->db, &ledger->epoch);
 	}
 	return r ? accept_fail(accept, r, "ledger") : 0;
@@ -254,24 +268,30 @@ static int ask_for(struct accept *accept, int64_t id, struct pending_ack *ack, i
 	if (r)
 		goto out;
 	memcpy(ack->ask[ack->ask_count++], epoch.name, sizeof(ack->ask[0]));
-	if (epoch.asked_at_ms != MODEL_NO_TIME)
-		goto out;
-	epoch.asked_at_ms = now_ms;
+	if (epoch.asked_at_ms == MODEL_NO_TIME)
+		epoch.asked_at_ms = now_ms;
+	epoch.told_at_ms = now_ms;
 	r = coredb_epoch_put(accept->db, &epoch);
 out:
 	coredb_epoch_free(&epoch);
 	return r;
 }
 
+/* Those that were not asked for longest, so that every one has its turn however many there are. */
 int ledger_ask(struct accept *accept, struct pending_ack *ack, int64_t now_ms)
 {
 	int64_t ids[WIRE_ASK_MAX];
-	int count;
-	int r = 0;
+	int64_t told_ms = 0;
+	int count = 0;
+	int r;
 
-	count = coredb_epoch_silent(accept->db, ack->gateway_row, now_ms - SILENCE_MS, ids,
-				    WIRE_ASK_MAX);
 	ack->ask_count = 0;
+	r = coredb_epoch_told(accept->db, ack->gateway_row, &told_ms);
+	/* A clock that was set back must not silence it. */
+	if (!r && (told_ms <= now_ms - ASK_PAUSE_MS || told_ms > now_ms))
+		count = coredb_epoch_silent(accept->db, ack->gateway_row, now_ms - SILENCE_MS,
+					    told_ms > now_ms ? INT64_MAX : now_ms - ASK_AGAIN_MS,
+					    ids, WIRE_ASK_MAX);
 	for (int i = 0; i < count && !r; i++)
 		r = ask_for(accept, ids[i], ack, now_ms);
 	if (count < 0)
@@ -281,7 +301,10 @@ int ledger_ask(struct accept *accept, struct pending_ack *ack, int64_t now_ms)
 
 static int give_up(struct accept *accept, int64_t id, int64_t now_ms)
 {
-	struct ledger ledger = {.reason = "abandoned", .records = -1};
+	struct ledger ledger = {.reason = "abandoned",
+				.records = -1,
+				.from_mono_us = MODEL_NO_TIME,
+				.to_mono_us = MODEL_NO_TIME};
 	int r = coredb_epoch_get(accept->db, id, &ledger.epoch);
 
 	if (!r)
@@ -297,12 +320,12 @@ static int give_up(struct accept *accept, int64_t id, int64_t now_ms)
 
 int ledger_give_up(struct accept *accept, int64_t now_ms)
 {
-	int64_t ids[ASK_LOOK];
+	int64_t ids[GIVE_UP_AT_ONCE];
 	int count;
 	int r = 0;
 
 	/* Not by silence: gateways that are away were never asked, and there may be many of them. */
-	count = coredb_epoch_unanswered(accept->db, now_ms - GIVE_UP_MS, ids, ASK_LOOK);
+	count = coredb_epoch_unanswered(accept->db, now_ms - GIVE_UP_MS, ids, GIVE_UP_AT_ONCE);
 	for (int i = 0; i < count && !r; i++)
 		r = give_up(accept, ids[i], now_ms);
 	return count < 0 ? count : r;

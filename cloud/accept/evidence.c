@@ -54,6 +54,10 @@ void evidence_health(const struct coredb_health_row *row, int64_t listening_sinc
 		.registered_vin = masked_vin,
 		.has_gateway = row->device.gateway != 0,
 		.gateway_name = row->device.gateway_name,
+		.gateway_is_two = row->device.gateway != 0 &&
+				  coredb_is_duplicate(row->duplicate_since_ms, row->duplicate_at_ms,
+						      evaluated_at_ms),
+		.gateway_two_since_ms = row->duplicate_since_ms,
 		.gateway_said_offline = row->gateway_said_offline,
 		.gateway_contact_at_ms = row->gateway_contact_at_ms,
 		.listening_since_ms = listening_since_ms,

@@ -99,32 +99,65 @@ static int collect_gap(void *arg, const struct coredb_gap *gap)
 }
 
 static int tell_gap(struct accept *accept, const struct ledger *ledger, const char *name,
-		    int64_t first, int64_t last, const char *reason, int64_t now_ms)
+		    const struct coredb_gap *gap, int64_t now_ms)
 {
-	char payload[256];
+	char payload[400];
+	char gateway[IDS_SIZE] = "";
 	struct coredb_event event = {.workspace = ledger->workspace,
 				     .name = name,
 				     .occurred_at_ms = now_ms,
 				     .payload = payload};
 
+	int r = coredb_gateway_name(accept->db, ledger->epoch.gateway, gateway);
+
+	if (r && r != -ENOENT)
+		return r;
 	(void)snprintf(payload, sizeof(payload),
-		       "{\"epoch\":\"%s\",\"first\":%lld,\"last\":%lld,\"reason\":\"%s\"}",
-		       ledger->epoch.name, (long long)first, (long long)last, reason);
+		       "{\"gateway_id\":\"%s\",\"epoch\":\"%s\",\"first\":%lld,\"last\":%lld,"
+		       "\"reason\":\"%s\",\"possible\":%s}",
+		       gateway, ledger->epoch.name, (long long)gap->first, (long long)gap->last,
+		       gap->reason, gap->possible ? "true" : "false");
 	return coredb_event_add(accept->db, &event);
+}
+
+/* Between which moments the records of a gap were read: as its notice says, else between the nearest
+ * batches that are known. A neighbour's own span is taken in: classes are stored side by side. */
+static int bound_gap(struct accept *accept, const struct ledger *ledger, struct coredb_gap *gap)
+{
+	int64_t from_us = ledger->from_mono_us;
+	int64_t to_us = ledger->to_mono_us;
+	int64_t ignored;
+	int r = 0;
+
+	if (from_us == MODEL_NO_TIME)
+		r = coredb_neighbour(accept->db, ledger->epoch.id, gap->first, true, &from_us,
+				     &ignored);
+	if (!r && to_us == MODEL_NO_TIME && gap->last >= 0)
+		r = coredb_neighbour(accept->db, ledger->epoch.id, gap->last, false, &ignored,
+				     &to_us);
+	if (from_us > gap->from_mono_us)
+		gap->from_mono_us = from_us;
+	if (to_us != MODEL_NO_TIME && (gap->to_mono_us == MODEL_NO_TIME || to_us < gap->to_mono_us))
+		gap->to_mono_us = to_us;
+	return r;
 }
 
 static int add_gap(struct accept *accept, const struct ledger *ledger, struct coredb_gap *gap,
 		   int64_t now_ms)
 {
-	int r;
+	int r = 0;
 
+	if (gap->recovered_at_ms == MODEL_NO_TIME)
+		r = bound_gap(accept, ledger, gap);
+	if (r)
+		return r;
 	gap->workspace = ledger->workspace;
 	gap->gateway = ledger->epoch.gateway;
 	gap->epoch = ledger->epoch.id;
 	r = coredb_gap_add(accept->db, gap);
 	if (r || gap->detected_at_ms != now_ms || gap->recovered_at_ms != MODEL_NO_TIME)
 		return r;
-	return tell_gap(accept, ledger, "GapDetected", gap->first, gap->last, gap->reason, now_ms);
+	return tell_gap(accept, ledger, "GapDetected", gap, now_ms);
 }
 
 /* A stretch of which nothing is kept apart any more. */
@@ -167,8 +200,7 @@ static int settle_row(struct accept *accept, const struct ledger *ledger,
 		piece.last = came.set.items[i].last;
 		r = add_gap(accept, ledger, &piece, now_ms);
 		if (!r)
-			r = tell_gap(accept, ledger, "GapRecovered", piece.first, piece.last,
-				     reason, now_ms);
+			r = tell_gap(accept, ledger, "GapRecovered", &piece, now_ms);
 	}
 out:
 	set_free(&still);
@@ -186,7 +218,9 @@ static int settle_rest(struct accept *accept, const struct ledger *ledger,
 				 .reason = want->rest_reason,
 				 .possible = true,
 				 .detected_at_ms = now_ms,
-				 .recovered_at_ms = MODEL_NO_TIME};
+				 .recovered_at_ms = MODEL_NO_TIME,
+				 .from_mono_us = MODEL_NO_TIME,
+				 .to_mono_us = MODEL_NO_TIME};
 	bool kept = false;
 	int r = 0;
 
@@ -233,7 +267,9 @@ static int add_new_gaps(struct accept *accept, const struct ledger *ledger,
 					 .records = fresh.set.count == 1 ? ledger->records : -1,
 					 .reason = ledger->reason,
 					 .detected_at_ms = now_ms,
-					 .recovered_at_ms = MODEL_NO_TIME};
+					 .recovered_at_ms = MODEL_NO_TIME,
+					 .from_mono_us = MODEL_NO_TIME,
+					 .to_mono_us = MODEL_NO_TIME};
 
 		r = add_gap(accept, ledger, &gap, now_ms);
 	}
@@ -312,6 +348,8 @@ static int coarsen_lost(struct accept *accept, struct ledger *ledger, int64_t no
 	memmove(lost->items, lost->items + half, lost->count * sizeof(*lost->items));
 	ledger->reason = reason_scattered;
 	ledger->records = -1;
+	ledger->from_mono_us = MODEL_NO_TIME;
+	ledger->to_mono_us = MODEL_NO_TIME;
 	return r ? r : settle_all(accept, ledger, now_ms);
 }
 
@@ -327,7 +365,9 @@ static int coarsen_committed(struct accept *accept, struct ledger *ledger, int64
 				 .reason = reason_scattered,
 				 .possible = true,
 				 .detected_at_ms = now_ms,
-				 .recovered_at_ms = MODEL_NO_TIME};
+				 .recovered_at_ms = MODEL_NO_TIME,
+				 .from_mono_us = MODEL_NO_TIME,
+				 .to_mono_us = MODEL_NO_TIME};
 	int64_t below;
 	size_t kept = 0;
 	int r;

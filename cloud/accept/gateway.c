@@ -6,8 +6,6 @@
 
 #include "cloud/accept/accept_priv.h"
 
-#define DUPLICATE_AGAIN_MS (INT64_C(3600) * 1000)
-
 int gateway_identify(struct accept *accept, const char *workspace, const char *gateway,
 		     struct coredb_workspace *ret_workspace, struct coredb_gateway *ret_gateway)
 {
@@ -41,44 +39,6 @@ int gateway_contact(struct accept *accept, int64_t gateway, int64_t received_ms)
 	/* Who sends is there, whatever a will said. */
 	state.offline = false;
 	r = coredb_gateway_state_put(accept->db, gateway, &state);
-	return r ? accept_fail(accept, r, "gateway state") : 0;
-}
-
-static int tell_duplicate(struct accept *accept, const struct coredb_workspace *workspace,
-			  const struct coredb_gateway *gateway, int64_t now_ms)
-{
-	char payload[128];
-	struct coredb_event event = {.workspace = workspace->id,
-				     .name = "DuplicateGatewayDetected",
-				     .occurred_at_ms = now_ms,
-				     .payload = payload};
-
-	(void)snprintf(payload, sizeof(payload), "{\"gateway_id\":\"%s\"}", gateway->name);
-	return coredb_event_add(accept->db, &event);
-}
-
-int gateway_live(struct accept *accept, const struct coredb_workspace *workspace,
-		 const struct coredb_gateway *gateway, const struct coredb_epoch *epoch,
-		 int64_t received_ms)
-{
-	struct coredb_gateway_state state;
-	bool returned;
-	int r = load_state(accept, gateway->id, &state);
-
-	if (r)
-		return accept_fail(accept, r, "gateway state");
-	if (state.live_epoch == epoch->id)
-		return 0;
-	/* An epoch that was live, gave way to another and is live again runs on a second machine. */
-	returned = epoch->live_at_ms != MODEL_NO_TIME && state.live_epoch != 0 && !epoch->over;
-	if (returned && (state.duplicate_at_ms == MODEL_NO_TIME ||
-			 state.duplicate_at_ms < received_ms - DUPLICATE_AGAIN_MS)) {
-		state.duplicate_at_ms = received_ms;
-		r = tell_duplicate(accept, workspace, gateway, received_ms);
-	}
-	state.live_epoch = epoch->id;
-	if (!r)
-		r = coredb_gateway_state_put(accept->db, gateway->id, &state);
 	return r ? accept_fail(accept, r, "gateway state") : 0;
 }
 

@@ -10,6 +10,7 @@
 
 static const char *const problem_malformed = "malformed";
 
+/* Returns 1 where the device was not in the delivery yet, 0, or -EOVERFLOW. */
 static int touch_device(struct delivery *delivery, int64_t device)
 {
 	size_t at = 0;
@@ -24,7 +25,7 @@ static int touch_device(struct delivery *delivery, int64_t device)
 		(delivery->device_count - at) * sizeof(delivery->devices[0]));
 	delivery->devices[at] = device;
 	delivery->device_count++;
-	return 0;
+	return 1;
 }
 
 static void span_mono(struct delivery *delivery, int64_t mono_us)
@@ -62,7 +63,9 @@ static int park_overflow(struct accept *accept, const struct delivery *delivery)
 				 .records = 1,
 				 .reason = "parked_full",
 				 .detected_at_ms = delivery->received_ms,
-				 .recovered_at_ms = MODEL_NO_TIME};
+				 .recovered_at_ms = MODEL_NO_TIME,
+				 .from_mono_us = MODEL_NO_TIME,
+				 .to_mono_us = MODEL_NO_TIME};
 
 	return coredb_gap_overflow(accept->db, &gap);
 }
@@ -205,9 +208,8 @@ static bool is_newest(struct accept *accept, const struct cache_entry *entry,
 	       model_effective_ms(newest, coredb_anchor, &accept->anchors);
 }
 
-static int merge(struct accept *accept, struct delivery *delivery, struct cache_entry *entry,
-		 const struct model_update *update, int position, const struct model_text *raw,
-		 enum accept_outcome *ret_outcome, const char **ret_reason)
+static struct model_stamp stamp_of(const struct delivery *delivery,
+				   const struct model_update *update, int position)
 {
 	struct model_stamp stamp = {.boot = update->mono_us == MODEL_NO_TIME ? 0 : delivery->boot,
 				    .mono_us = update->mono_us,
@@ -215,13 +217,31 @@ static int merge(struct accept *accept, struct delivery *delivery, struct cache_
 				    .received_ms = delivery->received_ms,
 				    .batch = delivery->number,
 				    .position = position};
-	struct model_merge_result result;
-	bool newest;
-	int r;
 
 	/* A source's own clock that is ahead: by a little it is cut to the receipt. */
 	if (!stamp.boot && stamp.at_ms != MODEL_NO_TIME && stamp.at_ms > stamp.received_ms)
 		stamp.at_ms = stamp.received_ms;
+	return stamp;
+}
+
+static bool is_newest_update(struct accept *accept, const struct delivery *delivery,
+			     const struct cache_entry *entry, const struct model_update *update,
+			     int position)
+{
+	struct model_stamp stamp = stamp_of(delivery, update, position);
+
+	return is_newest(accept, entry, &stamp);
+}
+
+static int merge(struct accept *accept, struct delivery *delivery, struct cache_entry *entry,
+		 const struct model_update *update, int position, const struct model_text *raw,
+		 enum accept_outcome *ret_outcome, const char **ret_reason)
+{
+	struct model_stamp stamp = stamp_of(delivery, update, position);
+	struct model_merge_result result;
+	bool newest;
+	int r;
+
 	newest = is_newest(accept, entry, &stamp);
 	if (!delivery->by_spool && !newest && entry->cells.merged &&
 	    model_effective_ms(&stamp, coredb_anchor, &accept->anchors) <
@@ -249,7 +269,10 @@ static int merge(struct accept *accept, struct delivery *delivery, struct cache_
 	if (entry->state.contact_at_ms < delivery->received_ms)
 		entry->state.contact_at_ms = delivery->received_ms;
 	r = touch_device(delivery, entry->device.id);
-	return r ? r : accept_end(accept, delivery, entry->device.id, *ret_outcome, "");
+	if (r == 1 && delivery->gateway)
+		r = accept_fed(accept, delivery, entry,
+			       model_effective_ms(&stamp, coredb_anchor, &accept->anchors));
+	return r < 0 ? r : accept_end(accept, delivery, entry->device.id, *ret_outcome, "");
 }
 
 /* Who is meant by a name that this workspace does not know? */
@@ -306,8 +329,11 @@ int accept_apply(struct accept *accept, struct delivery *delivery,
 	} else if (r) {
 		return accept_fail(accept, r, "device");
 	} else if (contradicts(entry->device.vin, vin)) {
-		entry->state.vin_mismatch_at_ms = clock_wall_ms(accept->clock);
-		entry->dirty = true;
+		/* What was read long ago tells nothing of which vehicle answers now. */
+		if (is_newest_update(accept, delivery, entry, update, position)) {
+			entry->state.vin_mismatch_at_ms = clock_wall_ms(accept->clock);
+			entry->dirty = true;
+		}
 		outcome = ACCEPT_PARKED;
 		reason = "vin_mismatch";
 		r = park(accept, delivery, entry->device.id, entry->device.name, reason, vin,
@@ -413,6 +439,8 @@ static int take_notice(struct accept *accept, struct delivery *delivery,
 		r = enter_notice(accept, delivery, own, raw);
 		own->reason = reason;
 		own->records = -1;
+		own->from_mono_us = MODEL_NO_TIME;
+		own->to_mono_us = MODEL_NO_TIME;
 		return r;
 	}
 	r = ledger_open(accept, delivery->workspace, delivery->gateway, name, delivery->received_ms,

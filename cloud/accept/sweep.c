@@ -230,6 +230,10 @@ int accept_sweep(struct accept *accept, int64_t now_ms, unsigned *ret_changed)
 	if (!r)
 		r = ledger_give_up(accept, now_ms);
 	if (!r)
+		r = ledger_fold(accept, now_ms);
+	if (!r)
+		r = duplicate_clear(accept, now_ms);
+	if (!r)
 		r = coredb_rejection_prune(accept->db, REJECTIONS_KEPT);
 	if (!r) {
 		r = coredb_history_prune(accept->db, now_ms, PRUNE_BATCHES);

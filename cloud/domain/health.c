@@ -151,6 +151,8 @@ static void judge_reason(const struct health_input *in, struct health *health)
 
 	if (newer_than_data(in, in->vin_mismatch_at_ms))
 		tell(health, HEALTH_REASON_VIN_MISMATCH, in->vin_mismatch_at_ms);
+	else if (in->has_gateway && in->gateway_is_two)
+		tell(health, HEALTH_REASON_DUPLICATE_GATEWAY, in->gateway_two_since_ms);
 	else if (gateway_is_offline(in, &since_ms))
 		tell(health, HEALTH_REASON_GATEWAY_OFFLINE, since_ms);
 	else if (source_says(in, "adapter_unplugged"))
@@ -186,6 +188,12 @@ static void explain(const struct health_input *in, struct health *health)
 			"Another vehicle answers than the registered %s: move the adapter back, or "
 			"correct the VIN in the registry; the records are kept until then.",
 			text(in->registered_vin));
+		break;
+	case HEALTH_REASON_DUPLICATE_GATEWAY:
+		snprintf(out, size,
+			 "Two machines send as gateway %s: switch off the copy, or give it a name "
+			 "and credentials of its own. Nothing is lost, but readings of both mix.",
+			 text(in->gateway_name));
 		break;
 	case HEALTH_REASON_GATEWAY_OFFLINE:
 		snprintf(out, size,

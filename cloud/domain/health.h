@@ -29,6 +29,8 @@ enum health_state {
  * or needs a hand more urgently.
  *
  *	vin_mismatch       records of this device are parked because another vehicle answers
+ *	duplicate_gateway  two machines send as its gateway: whatever else is said of it may be of
+ *	                   either
  *	gateway_offline    nothing was heard of the gateway: its will came, or silence
  *	adapter_unplugged  the gateway cannot reach the device's hardware
  *	ignition_off       measured: the newest value of ignition is off, or the source says so
@@ -44,6 +46,7 @@ enum health_state {
 #define HEALTH_REASONS(X)                                                                          \
 	X(NONE, "")                                                                                \
 	X(VIN_MISMATCH, "vin_mismatch")                                                            \
+	X(DUPLICATE_GATEWAY, "duplicate_gateway")                                                  \
 	X(GATEWAY_OFFLINE, "gateway_offline")                                                      \
 	X(ADAPTER_UNPLUGGED, "adapter_unplugged")                                                  \
 	X(IGNITION_OFF, "ignition_off")                                                            \
@@ -94,6 +97,8 @@ struct health_input {
 
 	bool has_gateway; /* data comes by a gateway at all */
 	const char *gateway_name;
+	bool gateway_is_two; /* two machines send under its name */
+	int64_t gateway_two_since_ms;
 	bool gateway_said_offline;     /* its will, or an orderly good-bye, is the newest of it */
 	int64_t gateway_contact_at_ms; /* last live message of it */
 	int64_t listening_since_ms; /* since when the core itself hears: silence counts from here;

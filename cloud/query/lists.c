@@ -174,7 +174,8 @@ int query_gaps(struct query *query, const struct coredb_workspace *workspace,
 		return r;
 	jw_open_object(w);
 	query_list_open(&list, query, workspace, page, w);
-	r = coredb_gap_each(query->db, workspace->id, after, page->limit + 1, each_gap, &list);
+	r = coredb_gap_each(query->db, workspace->id, NULL, after, page->limit + 1, each_gap,
+			    &list);
 	r = query_list_close(&list, r);
 	jw_close_object(w);
 	return r;

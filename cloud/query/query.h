@@ -10,6 +10,7 @@
 
 #include "cloud/domain/health.h"
 #include "model/wire/json.h"
+#include "storage/coredb/gap.h"
 #include "storage/coredb/ledger.h"
 #include "storage/coredb/state.h"
 

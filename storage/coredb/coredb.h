@@ -1,6 +1,6 @@
 /* The core's database: a connection, its transactions, its events. What stands in it has headers of
  * its own: registry.h (workspaces, gateways, vehicles, devices), transfer.h (boots, epochs, batches),
- * state.h (snapshots, health evidence), ledger.h (parked, rejected, lost, counted), auth.h (tokens).
+ * state.h (snapshots, health evidence), ledger.h (parked, rejected, counted), gap.h (lost), auth.h (tokens).
  *
  * A connection belongs to one thread. Every write transaction of every process takes the shard row
  * first; that is the one order of the shard. Functions return 0 or -errno as sql.h names them, and

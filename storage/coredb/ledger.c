@@ -9,22 +9,36 @@
 #define HEAD_BYTES 256
 #define HOUR_MS INT64_C(3600000)
 
-/* Counts the room that is taken; *ret_full says whether `more` bytes still fit. */
+/* *ret_full says whether `more` bytes still fit. */
 static int parking_is_full(struct coredb *db, int64_t workspace, size_t more, bool *ret_full)
 {
 	struct sql_stmt *stmt;
 	int r;
 
-	stmt = coredb_stmt(db, "SELECT count(*), coalesce(sum(length(record)), 0) FROM parked"
-			       " WHERE workspace_id = $1");
+	stmt = coredb_stmt(db, "SELECT records, bytes FROM parking WHERE workspace_id = $1");
 	sql_bind_int(stmt, 1, workspace);
 	r = coredb_one(stmt);
+	*ret_full = false;
 	if (r)
-		return r;
+		return r == -ENOENT ? 0 : r;
 	*ret_full = sql_int(stmt, 0) >= COREDB_PARKED_MAX ||
 		    sql_int(stmt, 1) + (int64_t)more > COREDB_PARKED_BYTES_MAX;
 	sql_done(stmt);
 	return 0;
+}
+
+static int take_room(struct coredb *db, int64_t workspace, int64_t records, int64_t bytes)
+{
+	struct sql_stmt *stmt;
+
+	stmt = coredb_stmt(db, "INSERT INTO parking (workspace_id, records, bytes)"
+			       " VALUES ($1, $2, $3) ON CONFLICT (workspace_id) DO UPDATE SET"
+			       " records = records + excluded.records,"
+			       " bytes = bytes + excluded.bytes");
+	sql_bind_int(stmt, 1, workspace);
+	sql_bind_int(stmt, 2, records);
+	sql_bind_int(stmt, 3, bytes);
+	return sql_run(stmt);
 }
 
 int coredb_parked_add(struct coredb *db, const struct coredb_parked *row)
@@ -53,7 +67,8 @@ int coredb_parked_add(struct coredb *db, const struct coredb_parked *row)
 	sql_bind_int(stmt, 10, row->received_ms);
 	sql_bind_text(stmt, 11, row->vin);
 	sql_bind_text_n(stmt, 12, row->record, row->record_len);
-	return sql_run(stmt);
+	r = sql_run(stmt);
+	return r ? r : take_room(db, row->workspace, 1, (int64_t)row->record_len);
 }
 
 int coredb_parked_last(struct coredb *db, int64_t *ret_id)
@@ -70,14 +85,21 @@ int coredb_parked_last(struct coredb *db, int64_t *ret_id)
 
 int coredb_parked_remove(struct coredb *db, int64_t id)
 {
-	struct sql_stmt *stmt = coredb_stmt(db, "DELETE FROM parked WHERE id = $1");
+	struct sql_stmt *stmt = coredb_stmt(db, "DELETE FROM parked WHERE id = $1 RETURNING"
+						" workspace_id, length(CAST(record AS BLOB))");
+	int64_t workspace;
+	int64_t bytes;
 	int r;
 
 	sql_bind_int(stmt, 1, id);
-	r = sql_run(stmt);
+	r = coredb_one(stmt);
 	if (r)
 		return r;
-	return sql_changes(db->sql) > 0 ? 0 : -ENOENT;
+	workspace = sql_int(stmt, 0);
+	bytes = sql_int(stmt, 1);
+	r = sql_step(stmt);
+	sql_done(stmt);
+	return r ? r : take_room(db, workspace, -1, -bytes);
 }
 
 static void read_parked(struct sql_stmt *stmt, struct coredb_parked *row)
@@ -196,115 +218,6 @@ int coredb_rejection_prune(struct coredb *db, int64_t keep)
 
 	sql_bind_int(stmt, 1, keep);
 	return sql_run(stmt);
-}
-
-int coredb_gap_add(struct coredb *db, const struct coredb_gap *row)
-{
-	struct sql_stmt *stmt;
-
-	stmt = coredb_stmt(db, "INSERT INTO gap (workspace_id, gateway_id, epoch_id, first, last,"
-			       " records, reason, possible, detected_at, recovered_at)"
-			       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
-	sql_bind_int(stmt, 1, row->workspace);
-	sql_bind_int(stmt, 2, row->gateway);
-	sql_bind_int(stmt, 3, row->epoch);
-	sql_bind_int(stmt, 4, row->first);
-	sql_bind_int(stmt, 5, row->last);
-	if (row->records < 0)
-		sql_bind_null(stmt, 6);
-	else
-		sql_bind_int(stmt, 6, row->records);
-	sql_bind_text(stmt, 7, row->reason);
-	sql_bind_int(stmt, 8, row->possible);
-	sql_bind_int(stmt, 9, row->detected_at_ms);
-	coredb_bind_time(stmt, 10, row->recovered_at_ms);
-	return sql_run(stmt);
-}
-
-int coredb_gap_remove(struct coredb *db, int64_t id)
-{
-	struct sql_stmt *stmt = coredb_stmt(db, "DELETE FROM gap WHERE id = $1");
-
-	sql_bind_int(stmt, 1, id);
-	return sql_run(stmt);
-}
-
-int coredb_gap_overflow(struct coredb *db, const struct coredb_gap *gap)
-{
-	struct sql_stmt *stmt = coredb_stmt(db, "UPDATE gap SET records = records + $1, last = $2"
-						" WHERE workspace_id = $3 AND gateway_id = $4"
-						" AND epoch_id = 0 AND reason = $5"
-						" AND recovered_at IS NULL");
-	int r;
-
-	sql_bind_int(stmt, 1, gap->records);
-	sql_bind_int(stmt, 2, gap->last);
-	sql_bind_int(stmt, 3, gap->workspace);
-	sql_bind_int(stmt, 4, gap->gateway);
-	sql_bind_text(stmt, 5, gap->reason);
-	r = sql_run(stmt);
-	if (r)
-		return r;
-	return sql_changes(db->sql) > 0 ? 0 : coredb_gap_add(db, gap);
-}
-
-#define GAP_COLUMNS                                                                                \
-	"SELECT x.id, x.workspace_id, x.gateway_id, x.epoch_id, x.first, x.last, x.records,"       \
-	" x.reason, x.possible, x.detected_at, x.recovered_at, g.name, e.name FROM gap x"          \
-	" LEFT JOIN gateway g ON g.id = x.gateway_id LEFT JOIN epoch e ON e.id = x.epoch_id"
-
-static int show_gaps(struct sql_stmt *stmt, coredb_gap_fn *fn, void *arg)
-{
-	struct coredb_gap row;
-	int shown = 0;
-	int r;
-
-	while ((r = sql_step(stmt)) == 1) {
-		row.id = sql_int(stmt, 0);
-		row.workspace = sql_int(stmt, 1);
-		row.gateway = sql_int(stmt, 2);
-		row.epoch = sql_int(stmt, 3);
-		row.first = sql_int(stmt, 4);
-		row.last = sql_int(stmt, 5);
-		row.records = sql_is_null(stmt, 6) ? -1 : sql_int(stmt, 6);
-		row.reason = coredb_col_str(stmt, 7);
-		row.possible = sql_int(stmt, 8) != 0;
-		row.detected_at_ms = sql_int(stmt, 9);
-		row.recovered_at_ms = coredb_col_time(stmt, 10);
-		row.gateway_name = coredb_col_str(stmt, 11);
-		row.epoch_name = coredb_col_str(stmt, 12);
-		shown++;
-		if (fn(arg, &row))
-			break;
-	}
-	sql_done(stmt);
-	return r < 0 ? r : shown;
-}
-
-int coredb_gap_each(struct coredb *db, int64_t workspace, int64_t after, int limit,
-		    coredb_gap_fn *fn, void *arg)
-{
-	struct sql_stmt *stmt = coredb_stmt(db, GAP_COLUMNS " WHERE x.workspace_id = $1"
-							    " AND x.id > $2 ORDER BY x.id"
-							    " LIMIT $3");
-
-	sql_bind_int(stmt, 1, workspace);
-	sql_bind_int(stmt, 2, after);
-	sql_bind_int(stmt, 3, limit);
-	return show_gaps(stmt, fn, arg);
-}
-
-int coredb_gap_open_of(struct coredb *db, int64_t workspace, int64_t epoch, coredb_gap_fn *fn,
-		       void *arg)
-{
-	struct sql_stmt *stmt = coredb_stmt(db, GAP_COLUMNS " WHERE x.epoch_id = $1"
-							    " AND x.workspace_id = $2"
-							    " AND x.recovered_at IS NULL"
-							    " ORDER BY x.first, x.id");
-
-	sql_bind_int(stmt, 1, epoch);
-	sql_bind_int(stmt, 2, workspace);
-	return show_gaps(stmt, fn, arg);
 }
 
 int coredb_outcome_add(struct coredb *db, const struct coredb_outcome *row, int64_t now_ms)

@@ -1,4 +1,5 @@
-/* Nothing is dropped silently: what was parked, rejected or lost, and how every record ended. */
+/* Nothing is dropped silently: what was parked or rejected, and how every record ended. What was lost
+ * stands in gap.h. */
 #ifndef STORAGE_COREDB_LEDGER_H
 #define STORAGE_COREDB_LEDGER_H
 
@@ -55,32 +56,6 @@ int coredb_rejection_each(struct coredb *db, int64_t workspace, int64_t before, 
 			  coredb_rejection_fn *fn, void *arg);
 /* Keeps the newest `keep` rows; the counts of outcomes are not touched. */
 int coredb_rejection_prune(struct coredb *db, int64_t keep);
-
-/* What an epoch lost and the core never committed. */
-struct coredb_gap {
-	int64_t id;
-	int64_t workspace, gateway, epoch; /* epoch 0: not of the transfer */
-	const char *gateway_name;          /* on reading */
-	const char *epoch_name;            /* on reading; "" without */
-	int64_t first, last;               /* batch numbers; last -1: open tail */
-	int64_t records;                   /* -1: not known */
-	const char
-		*reason; /* "spool_full", "below_floor", "epoch_end", "abandoned", "parked_full" */
-	bool possible;   /* may be empty: nobody knows where the epoch ended */
-	int64_t detected_at_ms;
-	int64_t recovered_at_ms; /* NO_TIME: still lost */
-};
-int coredb_gap_add(struct coredb *db, const struct coredb_gap *row);
-/* A row that is cut gives way to its pieces. */
-int coredb_gap_remove(struct coredb *db, int64_t id);
-/* Loss that is not of the transfer (epoch 0): counts up the open row of its gateway and reason. */
-int coredb_gap_overflow(struct coredb *db, const struct coredb_gap *gap);
-typedef int coredb_gap_fn(void *arg, const struct coredb_gap *gap);
-int coredb_gap_each(struct coredb *db, int64_t workspace, int64_t after, int limit,
-		    coredb_gap_fn *fn, void *arg);
-/* The open gaps of one epoch, in order of numbers. */
-int coredb_gap_open_of(struct coredb *db, int64_t workspace, int64_t epoch, coredb_gap_fn *fn,
-		       void *arg);
 
 /* How records ended: adds to the hour's count. */
 struct coredb_outcome {

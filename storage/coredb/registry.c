@@ -132,6 +132,20 @@ int coredb_gateway_workspace(struct coredb *db, int64_t gateway, int64_t *ret_wo
 	return 0;
 }
 
+int coredb_gateway_name(struct coredb *db, int64_t gateway, char ret_name[static IDS_SIZE])
+{
+	struct sql_stmt *stmt = coredb_stmt(db, "SELECT name FROM gateway WHERE id = $1");
+	int r;
+
+	sql_bind_int(stmt, 1, gateway);
+	r = coredb_one(stmt);
+	if (r)
+		return r;
+	coredb_col_text(stmt, 0, ret_name, IDS_SIZE);
+	sql_done(stmt);
+	return 0;
+}
+
 int coredb_vehicle_find(struct coredb *db, int64_t workspace, const char *name,
 			struct coredb_vehicle *ret)
 {

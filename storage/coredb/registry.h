@@ -63,6 +63,7 @@ int coredb_gateway_find(struct coredb *db, int64_t workspace, const char *name,
 			struct coredb_gateway *ret);
 /* The workspace of a gateway, also of one that was removed. */
 int coredb_gateway_workspace(struct coredb *db, int64_t gateway, int64_t *ret_workspace);
+int coredb_gateway_name(struct coredb *db, int64_t gateway, char ret_name[static IDS_SIZE]);
 int coredb_vehicle_get(struct coredb *db, int64_t id, struct coredb_vehicle *ret);
 int coredb_vehicle_find(struct coredb *db, int64_t workspace, const char *name,
 			struct coredb_vehicle *ret);

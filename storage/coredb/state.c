@@ -175,7 +175,8 @@ out:
 #define HEALTH_COLUMNS                                                                             \
 	"SELECT " COREDB_DEVICE_COLUMNS ", s.device_id, " STATE_COLUMNS                            \
 	", b.held_quality, gs.offline, gs.contact_at, gs.backlog_batches, gs.backlog_oldest_at,"   \
-	" so.state, so.name, so.reason, so.detail, so.since FROM device d"                         \
+	" so.state, so.name, so.reason, so.detail, so.since, gs.duplicate_since, gs.duplicate_at"  \
+	" FROM device d"                                                                           \
 	" LEFT JOIN vehicle v ON v.id = d.vehicle_id"                                              \
 	" LEFT JOIN device_state s ON s.device_id = d.id"                                          \
 	" LEFT JOIN gateway g ON g.id = coalesce(d.gateway_id, s.gateway_id)"                      \
@@ -206,6 +207,8 @@ static void read_health(struct sql_stmt *stmt, struct coredb_health_row *row)
 	coredb_col_text(stmt, 40, row->source_reason, sizeof(row->source_reason));
 	coredb_col_text(stmt, 41, row->source_detail, sizeof(row->source_detail));
 	row->source_since_ms = coredb_col_time(stmt, 42);
+	row->duplicate_since_ms = coredb_col_time(stmt, 43);
+	row->duplicate_at_ms = coredb_col_time(stmt, 44);
 }
 
 COREDB_ONE(health, struct coredb_health_row);
@@ -234,129 +237,4 @@ int coredb_health_get(struct coredb *db, int64_t device, struct coredb_health_ro
 
 	sql_bind_int(stmt, 1, device);
 	return one_health(stmt, ret);
-}
-
-void coredb_gateway_state_init(struct coredb_gateway_state *state)
-{
-	*state = (struct coredb_gateway_state){
-		.link_at_ms = MODEL_NO_TIME,
-		.contact_at_ms = MODEL_NO_TIME,
-		.status_at_ms = MODEL_NO_TIME,
-		.backlog_oldest_at_ms = MODEL_NO_TIME,
-		.duplicate_at_ms = MODEL_NO_TIME,
-	};
-}
-
-int coredb_gateway_state_get(struct coredb *db, int64_t gateway, struct coredb_gateway_state *ret)
-{
-	struct sql_stmt *stmt;
-	int r;
-
-	stmt = coredb_stmt(db, "SELECT session, offline, link_at, contact_at, status_at,"
-			       " backlog_batches, backlog_oldest_at, live_epoch, duplicate_at"
-			       " FROM gateway_state WHERE gateway_id = $1");
-	sql_bind_int(stmt, 1, gateway);
-	r = coredb_one(stmt);
-	if (r)
-		return r;
-	coredb_col_text(stmt, 0, ret->session, sizeof(ret->session));
-	ret->offline = sql_int(stmt, 1) != 0;
-	ret->link_at_ms = coredb_col_time(stmt, 2);
-	ret->contact_at_ms = coredb_col_time(stmt, 3);
-	ret->status_at_ms = coredb_col_time(stmt, 4);
-	ret->backlog_batches = sql_int(stmt, 5);
-	ret->backlog_oldest_at_ms = coredb_col_time(stmt, 6);
-	ret->live_epoch = sql_int(stmt, 7);
-	ret->duplicate_at_ms = coredb_col_time(stmt, 8);
-	sql_done(stmt);
-	return 0;
-}
-
-int coredb_gateway_state_put(struct coredb *db, int64_t gateway,
-			     const struct coredb_gateway_state *state)
-{
-	struct sql_stmt *stmt;
-
-	stmt = coredb_stmt(db, "INSERT INTO gateway_state (gateway_id, session, offline, link_at,"
-			       " contact_at, status_at, backlog_batches, backlog_oldest_at,"
-			       " live_epoch, duplicate_at)"
-			       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-			       " ON CONFLICT (gateway_id) DO UPDATE SET session = excluded.session,"
-			       " offline = excluded.offline, link_at = excluded.link_at,"
-			       " contact_at = excluded.contact_at, status_at = excluded.status_at,"
-			       " backlog_batches = excluded.backlog_batches,"
-			       " backlog_oldest_at = excluded.backlog_oldest_at,"
-			       " live_epoch = excluded.live_epoch,"
-			       " duplicate_at = excluded.duplicate_at");
-	sql_bind_int(stmt, 1, gateway);
-	sql_bind_text(stmt, 2, state->session);
-	sql_bind_int(stmt, 3, state->offline);
-	coredb_bind_time(stmt, 4, state->link_at_ms);
-	coredb_bind_time(stmt, 5, state->contact_at_ms);
-	coredb_bind_time(stmt, 6, state->status_at_ms);
-	sql_bind_int(stmt, 7, state->backlog_batches);
-	coredb_bind_time(stmt, 8, state->backlog_oldest_at_ms);
-	coredb_bind_ref(stmt, 9, state->live_epoch);
-	coredb_bind_time(stmt, 10, state->duplicate_at_ms);
-	return sql_run(stmt);
-}
-
-static int put_source(struct coredb *db, int64_t gateway, const struct wire_source *source)
-{
-	struct sql_stmt *stmt;
-
-	stmt = coredb_stmt(db, "INSERT INTO gateway_source (gateway_id, name, kind, device_name,"
-			       " state, reason, detail, since, last_ok_at)"
-			       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-			       " ON CONFLICT (gateway_id, name) DO NOTHING");
-	sql_bind_int(stmt, 1, gateway);
-	sql_bind_text(stmt, 2, source->name);
-	sql_bind_text(stmt, 3, source->kind);
-	sql_bind_text(stmt, 4, source->device_id);
-	sql_bind_int(stmt, 5, source->state);
-	sql_bind_text(stmt, 6, source->reason);
-	sql_bind_text(stmt, 7, source->detail);
-	coredb_bind_time(stmt, 8, source->since_ms);
-	coredb_bind_time(stmt, 9, source->last_ok_at_ms);
-	return sql_run(stmt);
-}
-
-int coredb_gateway_report(struct coredb *db, int64_t gateway, const struct wire_status *status,
-			  const char *json, size_t len)
-{
-	struct sql_stmt *stmt;
-	int r;
-
-	stmt = coredb_stmt(db, "UPDATE gateway_state SET status = $2 WHERE gateway_id = $1");
-	sql_bind_int(stmt, 1, gateway);
-	sql_bind_text_n(stmt, 2, json, len);
-	r = sql_run(stmt);
-	if (r)
-		return r;
-	stmt = coredb_stmt(db, "DELETE FROM gateway_source WHERE gateway_id = $1");
-	sql_bind_int(stmt, 1, gateway);
-	r = sql_run(stmt);
-	for (size_t i = 0; !r && i < status->source_count; i++)
-		r = put_source(db, gateway, &status->sources[i]);
-	return r;
-}
-
-int coredb_gateway_report_get(struct coredb *db, int64_t gateway,
-			      void (*fn)(void *arg, const char *json, size_t len), void *arg)
-{
-	struct sql_stmt *stmt = coredb_stmt(db, "SELECT status FROM gateway_state"
-						" WHERE gateway_id = $1 AND status IS NOT NULL");
-	const char *json;
-	int r;
-
-	sql_bind_int(stmt, 1, gateway);
-	r = coredb_one(stmt);
-	if (r)
-		return r;
-	json = sql_text(stmt, 0);
-	r = json ? 0 : -ENOMEM;
-	if (json)
-		fn(arg, json, strlen(json));
-	sql_done(stmt);
-	return r;
 }

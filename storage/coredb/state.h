@@ -43,6 +43,7 @@ struct coredb_health_row {
 	struct coredb_state state;
 	int boot_quality; /* enum clock_quality of the newest data's anchor; -1: it has no boot */
 	bool gateway_said_offline;
+	int64_t duplicate_since_ms, duplicate_at_ms; /* of its gateway */
 	int64_t gateway_contact_at_ms;
 	int64_t backlog_batches, backlog_oldest_at_ms;
 	int source_state; /* enum wire_source_state, -1: the gateway names none for the device */
@@ -67,8 +68,26 @@ struct coredb_gateway_state {
 	int64_t status_at_ms;
 	int64_t backlog_batches, backlog_oldest_at_ms;
 	int64_t live_epoch; /* row; 0: none */
-	int64_t duplicate_at_ms;
+	/* Two machines with one identity: since when (NO_TIME: there is one), and when last seen. */
+	int64_t duplicate_since_ms, duplicate_at_ms;
+	/* The evidence that is gathered for that. */
+	char spoke[IDS_RANDOM_SIZE];        /* the session of the last batch */
+	char spoke_before[IDS_RANDOM_SIZE]; /* and the one before it */
+	char fork_session[IDS_RANDOM_SIZE];
+	int64_t fork_at_ms;
+	int suspicion;
+	int64_t suspected_at_ms;
 };
+/* So long without a sign of two machines, and there is one again. */
+#define COREDB_DUPLICATE_MS (INT64_C(600) * 1000)
+/* Is it (still) two at `now_ms`? */
+bool coredb_is_duplicate(int64_t since_ms, int64_t at_ms, int64_t now_ms);
+/* Gateways that are two, without a sign of it since `before_ms`: up to `cap` rows. Count or -errno. */
+int coredb_gateway_duplicates(struct coredb *db, int64_t before_ms, int64_t *ret_ids, int cap);
+/* Calls `fn` for each gateway of a workspace that is two at `now_ms`. */
+typedef void coredb_duplicate_fn(void *arg, const char *gateway, int64_t since_ms);
+int coredb_gateway_duplicate_each(struct coredb *db, int64_t workspace, int64_t now_ms, int limit,
+				  coredb_duplicate_fn *fn, void *arg);
 void coredb_gateway_state_init(struct coredb_gateway_state *state);
 int coredb_gateway_state_get(struct coredb *db, int64_t gateway,
 			     struct coredb_gateway_state *ret); /* -ENOENT */

@@ -101,6 +101,13 @@ struct coredb_epoch {
 	int64_t asked_at_ms;       /* since when its gateway is asked; NO_TIME: is not */
 	bool abandoned;            /* asked for in vain */
 	bool open;                 /* not every number below its end is committed or lost */
+	int64_t told_at_ms;        /* when it last stood in an ack's `ask`; 0: never */
+	/* Folded: its digests are gone, and where it is not open `committed` is 1..top and `lost` empty,
+	 * whatever is in its open sure gaps (which tell what is not committed). */
+	bool folded;
+	int64_t folded_at_ms; /* of bodies that were made before, no digest is kept; NO_TIME: never */
+	int64_t first_mono_us; /* the first moment known of it; NO_TIME: none */
+	int64_t next;          /* row of the epoch after it on its disk; 0: not known */
 };
 /* Finds, or makes where it is new. Free with coredb_epoch_free(), also to load another into it. */
 int coredb_epoch_open(struct coredb *db, int64_t gateway, const char *name, int64_t now_ms,
@@ -108,15 +115,23 @@ int coredb_epoch_open(struct coredb *db, int64_t gateway, const char *name, int6
 int coredb_epoch_put(struct coredb *db, const struct coredb_epoch *epoch);
 void coredb_epoch_free(struct coredb_epoch *epoch);
 
-/* Open epochs of a gateway that were last heard before `before_ms` and are not abandoned, oldest
- * first: up to `cap` rows. Returns how many or -errno. */
-int coredb_epoch_silent(struct coredb *db, int64_t gateway, int64_t before_ms, int64_t *ret_ids,
-			int cap);
+/* Open epochs of a gateway that were last heard before `before_ms`, are not abandoned, and were last
+ * asked for before `told_before_ms`; those that were not asked for longest first: up to `cap` rows.
+ * Returns how many or -errno. */
+int coredb_epoch_silent(struct coredb *db, int64_t gateway, int64_t before_ms,
+			int64_t told_before_ms, int64_t *ret_ids, int cap);
+/* When a gateway was last asked for any open epoch; 0: never. */
+int coredb_epoch_told(struct coredb *db, int64_t gateway, int64_t *ret_at_ms);
+/* Epochs that may be folded: not heard since `before_ms`, and accounted for or abandoned. */
+int coredb_epoch_foldable(struct coredb *db, int64_t before_ms, int64_t *ret_ids, int cap);
 /* The same of all gateways, of those that were first asked for before `before_ms` and have not
  * answered since. */
 int coredb_epoch_unanswered(struct coredb *db, int64_t before_ms, int64_t *ret_ids, int cap);
 /* Makes the row of an epoch that was only heard of, where there is none. */
 int coredb_epoch_mention(struct coredb *db, int64_t gateway, const char *name, int64_t now_ms);
+/* Epoch `next` (row) names `name` as the one before it on its disk: makes its row, too. */
+int coredb_epoch_chain(struct coredb *db, int64_t gateway, const char *name, int64_t next,
+		       int64_t now_ms);
 int coredb_epoch_get(struct coredb *db, int64_t id, struct coredb_epoch *ret);
 
 /* Digests of the last COREDB_DIGESTS numbers of an epoch. A body is named by (epoch, number,
@@ -129,8 +144,13 @@ enum coredb_known {
 };
 int coredb_digest_look(struct coredb *db, int64_t epoch, int64_t number, uint64_t digest,
 		       enum coredb_known *ret_known);
-int coredb_digest_put(struct coredb *db, int64_t epoch, int64_t number, uint64_t digest);
+int coredb_digest_put(struct coredb *db, int64_t epoch, int64_t number, uint64_t digest,
+		      int64_t batch);
 int coredb_digest_prune(struct coredb *db, int64_t epoch, int64_t below);
+/* The moments of the nearest batch below (or above) a number whose body is still known;
+ * MODEL_NO_TIME without. */
+int coredb_neighbour(struct coredb *db, int64_t epoch, int64_t number, bool below,
+		     int64_t *ret_first_mono_us, int64_t *ret_last_mono_us);
 
 /* History: a batch as it came, its body whole; one row holds all of its records. Readers of a device
  * look at the batches of its gateways in a time range whose device list names it. */

@@ -185,6 +185,7 @@ out:
 int coredb_history_prune(struct coredb *db, int64_t now_ms, int limit)
 {
 	struct sql_stmt *stmt;
+	int pruned;
 	int r;
 
 	/* What is still parked keeps the batch that it came in. */
@@ -197,5 +198,14 @@ int coredb_history_prune(struct coredb *db, int64_t now_ms, int limit)
 	sql_bind_int(stmt, 2, DAY_MS);
 	sql_bind_int(stmt, 3, limit);
 	r = sql_run(stmt);
-	return r ? r : (int)sql_changes(db->sql);
+	if (r)
+		return r;
+	pruned = (int)sql_changes(db->sql);
+	/* What is known of who fed whom goes with the longest kept history. */
+	stmt = coredb_stmt(db, "DELETE FROM fed WHERE day < $1 / $2 -"
+			       " (SELECT coalesce(max(retention_days), 0) FROM workspace)");
+	sql_bind_int(stmt, 1, now_ms);
+	sql_bind_int(stmt, 2, DAY_MS);
+	r = sql_run(stmt);
+	return r ? r : pruned;
 }

@@ -23,7 +23,8 @@ static int read_ids(struct sql_stmt *stmt, int64_t *ret_ids, int cap)
 
 #define EPOCH_COLUMNS                                                                              \
 	"SELECT id, gateway_id, name, prev, first_seen, heard_at, live_at, floor, highest,"        \
-	" committed, lost, over, end_at, forked, asked_at, abandoned, open, boot_id FROM epoch"
+	" committed, lost, over, end_at, forked, asked_at, abandoned, open, told_at, folded,"      \
+	" folded_at, boot_id, first_mono_us, next_id FROM epoch"
 
 static int read_ranges(struct sql_stmt *stmt, int column, struct coredb_ranges *ret)
 {
@@ -57,7 +58,12 @@ static int read_epoch(struct sql_stmt *stmt, struct coredb_epoch *ret)
 	ret->asked_at_ms = coredb_col_time(stmt, 14);
 	ret->abandoned = sql_int(stmt, 15) != 0;
 	ret->open = sql_int(stmt, 16) != 0;
-	ret->boot = sql_int(stmt, 17);
+	ret->told_at_ms = sql_int(stmt, 17);
+	ret->folded = sql_int(stmt, 18) != 0;
+	ret->folded_at_ms = coredb_col_time(stmt, 19);
+	ret->boot = sql_int(stmt, 20);
+	ret->first_mono_us = coredb_col_time(stmt, 21);
+	ret->next = sql_int(stmt, 22);
 	sql_done(stmt);
 	return r;
 }
@@ -82,6 +88,22 @@ int coredb_epoch_mention(struct coredb *db, int64_t gateway, const char *name, i
 	sql_bind_text(stmt, 2, name);
 	sql_bind_int(stmt, 3, now_ms);
 	sql_bind_blob(stmt, 4, "", 0);
+	return sql_run(stmt);
+}
+
+int coredb_epoch_chain(struct coredb *db, int64_t gateway, const char *name, int64_t next,
+		       int64_t now_ms)
+{
+	struct sql_stmt *stmt;
+	int r = coredb_epoch_mention(db, gateway, name, now_ms);
+
+	if (r)
+		return r;
+	stmt = coredb_stmt(db, "UPDATE epoch SET next_id = $3 WHERE gateway_id = $1 AND name = $2"
+			       " AND next_id = 0");
+	sql_bind_int(stmt, 1, gateway);
+	sql_bind_text(stmt, 2, name);
+	sql_bind_int(stmt, 3, next);
 	return sql_run(stmt);
 }
 
@@ -124,7 +146,8 @@ int coredb_epoch_put(struct coredb *db, const struct coredb_epoch *epoch)
 	stmt = coredb_stmt(db, "UPDATE epoch SET prev = $2, heard_at = $3, live_at = $4,"
 			       " floor = $5, highest = $6, committed = $7, lost = $8, over = $9,"
 			       " end_at = $10, forked = $11, asked_at = $12, abandoned = $13,"
-			       " open = $14, boot_id = nullif($15, 0) WHERE id = $1");
+			       " open = $14, told_at = $15, folded = $16, folded_at = $17,"
+			       " boot_id = nullif($18, 0), first_mono_us = $19 WHERE id = $1");
 	sql_bind_int(stmt, 1, epoch->id);
 	sql_bind_text(stmt, 2, epoch->prev);
 	sql_bind_int(stmt, 3, epoch->heard_at_ms);
@@ -139,7 +162,11 @@ int coredb_epoch_put(struct coredb *db, const struct coredb_epoch *epoch)
 	coredb_bind_time(stmt, 12, epoch->asked_at_ms);
 	sql_bind_int(stmt, 13, epoch->abandoned);
 	sql_bind_int(stmt, 14, epoch->open);
-	sql_bind_int(stmt, 15, epoch->boot);
+	sql_bind_int(stmt, 15, epoch->told_at_ms);
+	sql_bind_int(stmt, 16, epoch->folded);
+	coredb_bind_time(stmt, 17, epoch->folded_at_ms);
+	sql_bind_int(stmt, 18, epoch->boot);
+	coredb_bind_time(stmt, 19, epoch->first_mono_us);
 	r = sql_run(stmt);
 out:
 	buf_free(&committed);
@@ -154,17 +181,47 @@ void coredb_epoch_free(struct coredb_epoch *epoch)
 	*epoch = (struct coredb_epoch){0};
 }
 
-int coredb_epoch_silent(struct coredb *db, int64_t gateway, int64_t before_ms, int64_t *ret_ids,
-			int cap)
+int coredb_epoch_silent(struct coredb *db, int64_t gateway, int64_t before_ms,
+			int64_t told_before_ms, int64_t *ret_ids, int cap)
 {
 	struct sql_stmt *stmt =
 		coredb_stmt(db, "SELECT id FROM epoch WHERE open = 1 AND abandoned = 0"
-				" AND heard_at < $1 AND gateway_id = $3"
-				" ORDER BY heard_at LIMIT $2");
+				" AND gateway_id = $1 AND told_at < $2 AND heard_at < $3"
+				" ORDER BY told_at LIMIT $4");
+
+	sql_bind_int(stmt, 1, gateway);
+	sql_bind_int(stmt, 2, told_before_ms);
+	sql_bind_int(stmt, 3, before_ms);
+	sql_bind_int(stmt, 4, cap);
+	return read_ids(stmt, ret_ids, cap);
+}
+
+int coredb_epoch_told(struct coredb *db, int64_t gateway, int64_t *ret_at_ms)
+{
+	struct sql_stmt *stmt =
+		coredb_stmt(db, "SELECT told_at FROM epoch WHERE open = 1 AND abandoned = 0"
+				" AND gateway_id = $1 ORDER BY told_at DESC LIMIT 1");
+	int r;
+
+	sql_bind_int(stmt, 1, gateway);
+	r = coredb_one(stmt);
+	if (r == -ENOENT)
+		*ret_at_ms = 0;
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	*ret_at_ms = sql_int(stmt, 0);
+	sql_done(stmt);
+	return 0;
+}
+
+int coredb_epoch_foldable(struct coredb *db, int64_t before_ms, int64_t *ret_ids, int cap)
+{
+	struct sql_stmt *stmt = coredb_stmt(db, "SELECT id FROM epoch WHERE folded = 0"
+						" AND (open = 0 OR abandoned = 1)"
+						" AND heard_at < $1 ORDER BY heard_at LIMIT $2");
 
 	sql_bind_int(stmt, 1, before_ms);
 	sql_bind_int(stmt, 2, cap);
-	sql_bind_int(stmt, 3, gateway);
 	return read_ids(stmt, ret_ids, cap);
 }
 
@@ -172,7 +229,8 @@ int coredb_epoch_unanswered(struct coredb *db, int64_t before_ms, int64_t *ret_i
 {
 	struct sql_stmt *stmt =
 		coredb_stmt(db, "SELECT id FROM epoch WHERE open = 1 AND abandoned = 0"
-				" AND asked_at < $1 ORDER BY asked_at LIMIT $2");
+				" AND asked_at IS NOT NULL AND asked_at < $1"
+				" ORDER BY asked_at LIMIT $2");
 
 	sql_bind_int(stmt, 1, before_ms);
 	sql_bind_int(stmt, 2, cap);
@@ -210,16 +268,47 @@ int coredb_digest_look(struct coredb *db, int64_t epoch, int64_t number, uint64_
 	return 0;
 }
 
-int coredb_digest_put(struct coredb *db, int64_t epoch, int64_t number, uint64_t digest)
+int coredb_digest_put(struct coredb *db, int64_t epoch, int64_t number, uint64_t digest,
+		      int64_t batch)
 {
 	struct sql_stmt *stmt =
-		coredb_stmt(db, "INSERT INTO batch_digest (epoch_id, number, digest)"
-				" VALUES ($1, $2, $3)");
+		coredb_stmt(db, "INSERT INTO batch_digest (epoch_id, number, digest, batch_id)"
+				" VALUES ($1, $2, $3, $4)");
 
 	sql_bind_int(stmt, 1, epoch);
 	sql_bind_int(stmt, 2, number);
 	sql_bind_int(stmt, 3, as_signed(digest));
+	sql_bind_int(stmt, 4, batch);
 	return sql_run(stmt);
+}
+
+int coredb_neighbour(struct coredb *db, int64_t epoch, int64_t number, bool below,
+		     int64_t *ret_first_mono_us, int64_t *ret_last_mono_us)
+{
+	struct sql_stmt *stmt;
+	int r;
+
+	if (below)
+		stmt = coredb_stmt(db, "SELECT b.first_mono_us, b.last_mono_us FROM batch_digest d"
+				       " JOIN batch b ON b.id = d.batch_id WHERE d.epoch_id = $1"
+				       " AND d.number < $2 AND b.first_mono_us IS NOT NULL"
+				       " ORDER BY d.number DESC LIMIT 1");
+	else
+		stmt = coredb_stmt(db, "SELECT b.first_mono_us, b.last_mono_us FROM batch_digest d"
+				       " JOIN batch b ON b.id = d.batch_id WHERE d.epoch_id = $1"
+				       " AND d.number > $2 AND b.first_mono_us IS NOT NULL"
+				       " ORDER BY d.number LIMIT 1");
+	sql_bind_int(stmt, 1, epoch);
+	sql_bind_int(stmt, 2, number);
+	*ret_first_mono_us = MODEL_NO_TIME;
+	*ret_last_mono_us = MODEL_NO_TIME;
+	r = coredb_one(stmt);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	*ret_first_mono_us = coredb_col_time(stmt, 0);
+	*ret_last_mono_us = coredb_col_time(stmt, 1);
+	sql_done(stmt);
+	return 0;
 }
 
 int coredb_digest_prune(struct coredb *db, int64_t epoch, int64_t below)
