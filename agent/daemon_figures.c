@@ -3,6 +3,12 @@
 
 #include "agent/daemon_priv.h"
 
+/* -1 says that there is none. */
+static int64_t ms_of(int64_t us)
+{
+	return us < 0 ? -1 : (us + 500) / 1000;
+}
+
 void daemon_fill_spool(struct daemon *daemon, struct wire_spool *out)
 {
 	struct spool_stats stats;
@@ -33,12 +39,14 @@ void daemon_fill_uplink(struct daemon *daemon, struct wire_uplink *out)
 		.acked = report.acked,
 		.deferred = report.deferred,
 		.bytes_sent = report.bytes_sent,
-		.live_in_flight = report.in_flight,
-		.window_batches = daemon->config->uplink.window.batches,
-		.window_bytes = daemon->config->uplink.window.bytes,
-		.backlog_rate = daemon->config->uplink.window.backlog_rate,
-		.ack_ms = -1,
-		.ack_max_ms = -1,
+		.set_aside = report.set_aside,
+		.live_in_flight = report.live_in_flight,
+		.backlog_in_flight = report.backlog_in_flight,
+		.window_batches = report.window_limit,
+		.window_bytes = report.window_bytes,
+		.backlog_rate = report.backlog_rate,
+		.ack_ms = ms_of(report.ack_round_trip_us),
+		.ack_max_ms = ms_of(report.ack_round_trip_worst_us),
 	};
 	(void)snprintf(out->state, sizeof(out->state), "%s", uplink_state_name(report.state));
 	(void)snprintf(out->reason, sizeof(out->reason), "%s", report.reason);
@@ -48,8 +56,14 @@ void daemon_fill_uplink(struct daemon *daemon, struct wire_uplink *out)
 
 void daemon_fill_sampler(struct daemon *daemon, struct wire_sampler *out)
 {
+	struct sampler_stats stats;
+
+	sampler_stats(daemon->sampler, &stats);
 	*out = (struct wire_sampler){
-		.coalesced = sampler_coalesced(daemon->sampler),
+		.told = stats.told,
+		.withheld = stats.withheld,
+		.limited = stats.limited,
+		.coalesced = stats.coalesced,
 		.refused = daemon->refused,
 	};
 }

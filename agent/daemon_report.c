@@ -68,6 +68,8 @@ void daemon_fill_status(struct daemon *daemon, struct wire_status *status)
 	daemon_fill_spool(daemon, &status->spool);
 	daemon_fill_uplink(daemon, &status->uplink);
 	daemon_fill_sampler(daemon, &status->sampler);
+	status->certificate_count =
+		uplink_certificates(daemon->uplink, status->certificates, WIRE_CERTIFICATES_MAX);
 	status->sent_at_ms = clock_wall_ms(clock);
 	for (size_t i = 0; i < daemon->source_count; i++)
 		fill_source(daemon, daemon->sources[i], &status->sources[i]);
@@ -202,6 +204,16 @@ void daemon_encode_source(struct jw *w, const struct source *source, int64_t now
 	put_bus(w, &report);
 }
 
+static void put_losses(struct jw *w, const struct uplink_report *report)
+{
+	jw_key(w, "losses");
+	jw_open_object(w);
+	for (int loss = 0; loss < UPLINK_LOSS_COUNT; loss++)
+		if (report->losses[loss])
+			jw_int(w, uplink_loss_name((enum uplink_loss)loss), report->losses[loss]);
+	jw_close_object(w);
+}
+
 static void put_uplink(struct daemon *daemon, struct jw *w)
 {
 	const int64_t now = loop_now_us(daemon->loop);
@@ -217,6 +229,10 @@ static void put_uplink(struct daemon *daemon, struct jw *w)
 	put_age(w, "since_s", report.since_us, now);
 	wire_uplink_encode(w, &figures);
 	jw_int(w, "in_flight", report.in_flight);
+	jw_int(w, "bytes_in_flight", report.bytes_in_flight);
+	jw_int(w, "receive_maximum", report.receive_maximum);
+	jw_int(w, "packet_maximum", report.packet_maximum);
+	put_losses(w, &report);
 	jw_int(w, "bad_acks", report.bad_acks);
 	jw_int(w, "stray_acks", report.stray_acks);
 	jw_int(w, "no_core", report.no_core);
@@ -258,6 +274,16 @@ static void put_sampler(struct daemon *daemon, struct jw *w)
 	jw_close_object(w);
 }
 
+static void put_certificates(struct daemon *daemon, struct jw *w)
+{
+	struct wire_certificate certificates[WIRE_CERTIFICATES_MAX];
+	const size_t count =
+		uplink_certificates(daemon->uplink, certificates, WIRE_CERTIFICATES_MAX);
+
+	jw_key(w, "certificates");
+	wire_certificates_encode(w, certificates, count);
+}
+
 static void answer_status(struct daemon *daemon, struct jw *w)
 {
 	struct clock *clock = &daemon->clock.clock;
@@ -276,6 +302,7 @@ static void answer_status(struct daemon *daemon, struct jw *w)
 	put_uplink(daemon, w);
 	put_spool(daemon, w);
 	put_sampler(daemon, w);
+	put_certificates(daemon, w);
 	jw_key(w, "sources");
 	jw_open_array(w);
 	for (size_t i = 0; i < daemon->source_count; i++) {

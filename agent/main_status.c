@@ -136,6 +136,15 @@ static void print_spool(const struct jr_value *spool)
 	(void)putchar('\n');
 }
 
+static void print_certificates(const struct jr_value *certificates)
+{
+	for (size_t i = 0; i < jr_count(certificates); i++)
+		(void)printf("%s%s until %s%s", i ? ", " : "certs     ",
+			     main_text_of(jr_at(certificates, i), "name"),
+			     main_text_of(jr_at(certificates, i), "expires_at"),
+			     i + 1 == jr_count(certificates) ? "\n" : "");
+}
+
 static void print_sampler(const struct jr_value *sampler)
 {
 	(void)printf("sampler   %" PRId64 " values told, %" PRId64 " within their deadband",
@@ -210,6 +219,7 @@ static void print_status(const struct jr_value *status)
 	print_uplink(jr_get(status, "uplink"));
 	print_spool(jr_get(status, "spool"));
 	print_sampler(jr_get(status, "sampler"));
+	print_certificates(jr_get(status, "certificates"));
 	(void)printf("\n%-12s %-16s %-7s %-18s %-14s %-17s %s\n", "SOURCE", "DEVICE", "STATE",
 		     "REASON", "LAST ANSWER", "VIN", "DETAIL");
 	for (size_t i = 0; i < jr_count(sources); i++)

@@ -108,6 +108,7 @@ void wire_uplink_encode(struct jw *w, const struct wire_uplink *uplink)
 	jw_int(w, "acked", uplink->acked);
 	jw_int(w, "deferred", uplink->deferred);
 	jw_int(w, "bytes_sent", uplink->bytes_sent);
+	jw_int(w, "set_aside", uplink->set_aside);
 	jw_int(w, "live_in_flight", uplink->live_in_flight);
 	jw_int(w, "backlog_in_flight", uplink->backlog_in_flight);
 	jw_int(w, "window_batches", uplink->window_batches);
@@ -121,6 +122,7 @@ void wire_sampler_encode(struct jw *w, const struct wire_sampler *sampler)
 {
 	jw_int(w, "told", sampler->told);
 	jw_int(w, "withheld", sampler->withheld);
+	jw_int(w, "limited", sampler->limited);
 	jw_int(w, "coalesced", sampler->coalesced);
 	jw_int(w, "refused", sampler->refused);
 }

@@ -75,6 +75,7 @@ struct wire_uplink {
 	char state[16], reason[32], detail[160], protocol[8];
 	bool tls;
 	int64_t sessions, sent, resent, acked, deferred, bytes_sent;
+	int64_t set_aside; /* batches that were never answered while others were */
 	int64_t live_in_flight, backlog_in_flight; /* batches that the core has not acknowledged */
 	int64_t window_batches, window_bytes;      /* the most that may be so, as in force */
 	int64_t backlog_rate;                      /* bytes a second, as in force; 0: no limit */
@@ -84,6 +85,7 @@ struct wire_uplink {
 /* What became of what the sources read. */
 struct wire_sampler {
 	int64_t told, withheld; /* values: put into records; unchanged within their deadband */
+	int64_t limited;        /* replaced by newer ones within the minimum interval */
 	int64_t coalesced;      /* replaced by newer ones before the spool could take them */
 	int64_t refused;        /* updates of more devices than a gateway may have */
 };
