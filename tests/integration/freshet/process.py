@@ -65,6 +65,7 @@ class Program:
         self.argv = [str(word) for word in argv]
         self.log_path = os.path.join(folder, f"{name}.log")
         self.child = None
+        self.env = {}  # beside this process's own, at the next start
 
     def start(self):
         assert not self.running(), f"{self.name} runs already"
@@ -72,7 +73,7 @@ class Program:
         with open(self.log_path, "ab") as log:
             self.child = subprocess.Popen(
                 self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                preexec_fn=lambda: _die_with_parent(parent))
+                env={**os.environ, **self.env}, preexec_fn=lambda: _die_with_parent(parent))
 
     @property
     def pid(self):
