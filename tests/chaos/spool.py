@@ -51,6 +51,7 @@ from storm.weather import Plan, Storm  # noqa: E402
 PERIOD_MS = 200
 MAX_AGE_MS = 50  # of a reading that is not yet in the spool
 SIGNALS = f"odometer_km:{PERIOD_MS}ms speed_kmh:1s engine_coolant_temp_c:2s"
+SLACK_MS = 100  # by which a busy machine may be late
 DRAIN_S = 120
 TIME_LIMIT_MS = 100  # by which the time of a value may be wrong
 VERDICT = ("seed", "lost", "applied_twice", "gaps_unreported", "unspooled")
@@ -106,7 +107,7 @@ def explained(times_us, ends_us):
     """How many of a vehicle's missing readings an end of the agent explains: one an end, served just
     before it (the agent may keep a reading for MAX_AGE_MS) or just after (into a line that nobody
     reads)."""
-    early, late = (PERIOD_MS + MAX_AGE_MS) * 1000, PERIOD_MS * 1000
+    early, late = (MAX_AGE_MS + SLACK_MS) * 1000, PERIOD_MS * 1000
     left = sorted(times_us)
     found = 0
     for end in ends_us:
@@ -134,6 +135,8 @@ class Run:
         self.fields = 0
         self.stale = []  # what snapshots show wrongly
         self.lost_readings = []
+        self.stuck = []
+        self.found = {}
         self.unspooled = 0
 
     def begin(self, proxies):
@@ -168,7 +171,11 @@ class Run:
         wait_until(lambda: self.readings() >= before + 3 * depot.sim.count, 60,
                    "vehicles are read after the storm", depot.programs(), 0.1)
         depot.sim.fault("all", "silence")
-        wait_until(self.empty, DRAIN_S, "the spool is empty", depot.programs(), 0.2)
+        self.stuck = []
+        try:
+            wait_until(self.empty, DRAIN_S, "the spool is empty", depot.programs(), 0.2)
+        except Failure as failure:  # what else is wrong says why
+            self.stuck = [str(failure)]
 
     def empty(self):
         """Nothing is held, twice in a row, so that nothing is on its way into the spool."""
@@ -232,7 +239,7 @@ class Run:
         bad = {name: items for name, items in found.items() if items and name != "cut_off"}
         bad.update({name: items for name, items in (
             ("lost readings", self.lost_readings), ("readings applied twice", account.readings.twice()),
-            ("readings never served", unserved), ("wrong in snapshots", self.stale)) if items})
+            ("readings never served", unserved), ("wrong in snapshots", self.stale), ("stuck", self.stuck)) if items})
         if self.unspooled > self.unspooled_limit():
             bad["unspooled"] = [self.unspooled]
         self.found = found

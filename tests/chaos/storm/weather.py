@@ -72,6 +72,7 @@ class Plan:
             events += self.end_of(chance, name, length, together)
         for name in links:
             events += self.trouble_of(chance, name, length)
+        length = max([length, *(event.at for event in events if event.whom in PROGRAMS)])
         return length, sorted(events, key=lambda event: event.at)
 
     @staticmethod
