@@ -29,6 +29,8 @@ int accept_create(const struct accept_config *config, struct accept **ret_accept
 	accept->db = config->db;
 	accept->clock = config->clock;
 	accept->anchors.db = config->db;
+	accept->own_base_ms = own_clock_base_ms(accept);
+	accept->steady_since_us = clock_mono_us(config->clock);
 	accept->unpacker = wire_unpacker_create();
 	r = accept->unpacker ? cache_create(capacity, &accept->cache) : -ENOMEM;
 	if (r) {

@@ -38,6 +38,8 @@ struct accept {
 	struct cache *cache;
 	struct coredb_anchors anchors;
 	bool open;
+	int64_t own_base_ms;     /* of the core's clock when last looked at */
+	int64_t steady_since_us; /* ... and since when it is that */
 	char error[256];
 	struct counter counters[ACCEPT_COUNTERS];
 	size_t counter_count;
@@ -104,6 +106,16 @@ int accept_apply(struct accept *accept, struct delivery *delivery,
 /* fed.c: remembers by day who fed a device, so that a gap can name the devices that it may be of. */
 int accept_fed(struct accept *accept, const struct delivery *delivery, struct cache_entry *entry,
 	       int64_t at_ms);
+/* own_clock.c: what the core's own clock is worth.
+ * Its time base: wall clock less uptime. */
+int64_t own_clock_base_ms(struct accept *accept);
+/* For hours nobody has set it: what depends on dates alone (ending history) may be done. */
+bool own_clock_is_steady(struct accept *accept);
+/* What was received while the clock was ahead counts as received now; else it would look fresh until
+ * its date, and hide what comes. In a transaction. 0 or -errno. */
+int own_clock_heal(struct accept *accept, int64_t now_ms);
+void own_clock_heal_device(struct cache_entry *entry, int64_t now_ms);
+
 /* boots.c: the boot that a send names, with what the send says of its clock. What was committed before
  * moves with it. */
 int boot_learn(struct accept *accept, int64_t gateway, const struct wire_boot *sent,

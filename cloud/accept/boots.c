@@ -51,14 +51,15 @@ static int retime_all(struct accept *accept, const struct coredb_boot *boot, int
 	return r ? accept_fail(accept, r, "boot") : 0;
 }
 
-static void weigh(const struct wire_boot *sent, int64_t received_ms, struct coredb_boot *boot)
+static void weigh(const struct wire_boot *sent, int64_t received_ms, int64_t base_ms,
+		  struct coredb_boot *boot)
 {
 	struct anchor anchor;
 
 	evidence_anchor(boot, &anchor);
 	evidence_anchor_offer(&anchor, sent->quality, sent->anchor_mono_us, sent->anchor_at_ms);
 	if (sent->sent_mono_us != MODEL_NO_TIME) {
-		anchor_live(&anchor, sent->sent_mono_us, received_ms);
+		anchor_live(&anchor, sent->sent_mono_us, received_ms, base_ms);
 		/* It was there then: the next boot can only have come later. */
 		if (sent->sent_mono_us > boot->max_mono_us)
 			boot->max_mono_us = sent->sent_mono_us;
@@ -75,7 +76,7 @@ int boot_learn(struct accept *accept, int64_t gateway, const struct wire_boot *s
 	if (r)
 		return accept_fail(accept, r, "boot");
 	before = *ret_boot;
-	weigh(sent, received_ms, ret_boot);
+	weigh(sent, received_ms, own_clock_base_ms(accept), ret_boot);
 	if (before.max_mono_us < 0)
 		ret_boot->filed_offset_ms = ret_boot->held_offset_ms; /* nothing is filed yet */
 	ret_boot->last_seen_ms = received_ms;

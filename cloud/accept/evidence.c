@@ -110,6 +110,7 @@ void evidence_anchor(const struct coredb_boot *boot, struct anchor *ret_anchor)
 	ret_anchor->mono_us = boot->mono_us;
 	ret_anchor->offset_ms = boot->offset_ms;
 	ret_anchor->ceiling_ms = boot->ceiling_ms;
+	ret_anchor->ceiling_base_ms = boot->ceiling_base_ms;
 }
 
 void evidence_anchor_back(const struct anchor *anchor, struct coredb_boot *boot)
@@ -120,6 +121,7 @@ void evidence_anchor_back(const struct anchor *anchor, struct coredb_boot *boot)
 	boot->mono_us = anchor->mono_us;
 	boot->offset_ms = anchor->offset_ms;
 	boot->ceiling_ms = anchor->ceiling_ms;
+	boot->ceiling_base_ms = anchor->ceiling_base_ms;
 	boot->held_offset_ms = anchor_offset_ms(anchor, &held);
 	boot->held_quality = clock_quality_of(held);
 }

@@ -242,6 +242,7 @@ static int merge(struct accept *accept, struct delivery *delivery, struct cache_
 	bool newest;
 	int r;
 
+	own_clock_heal_device(entry, clock_wall_ms(accept->clock));
 	newest = is_newest(accept, entry, &stamp);
 	if (!delivery->by_spool && !newest && entry->cells.merged &&
 	    model_effective_ms(&stamp, coredb_anchor, &accept->anchors) <

@@ -226,6 +226,8 @@ int accept_sweep(struct accept *accept, int64_t now_ms, unsigned *ret_changed)
 	if (!r)
 		r = accept_flush_devices(accept);
 	if (!r)
+		r = own_clock_heal(accept, now_ms);
+	if (!r)
 		r = judge_all(accept, now_ms, false, &changed);
 	if (!r)
 		r = ledger_give_up(accept, now_ms);
@@ -235,7 +237,8 @@ int accept_sweep(struct accept *accept, int64_t now_ms, unsigned *ret_changed)
 		r = duplicate_clear(accept, now_ms);
 	if (!r)
 		r = coredb_rejection_prune(accept->db, REJECTIONS_KEPT);
-	if (!r) {
+	/* A clock that was set ahead by years must not end all history. */
+	if (!r && own_clock_is_steady(accept)) {
 		r = coredb_history_prune(accept->db, now_ms, PRUNE_BATCHES);
 		r = r < 0 ? r : 0;
 	}

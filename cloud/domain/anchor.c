@@ -16,6 +16,7 @@ void anchor_init(struct anchor *anchor)
 	anchor->mono_us = 0;
 	anchor->offset_ms = 0;
 	anchor->ceiling_ms = INT64_MAX;
+	anchor->ceiling_base_ms = 0;
 }
 
 static bool better(const struct anchor *anchor, enum anchor_quality quality, int64_t mono_us,
@@ -46,12 +47,19 @@ void anchor_offer(struct anchor *anchor, enum anchor_quality quality, int64_t mo
 	anchor->offset_ms = offset_ms;
 }
 
-void anchor_live(struct anchor *anchor, int64_t sent_mono_us, int64_t received_ms)
+static bool same_base(int64_t a_ms, int64_t b_ms)
+{
+	return a_ms - b_ms < ANCHOR_BASE_STEP_MS && b_ms - a_ms < ANCHOR_BASE_STEP_MS;
+}
+
+void anchor_live(struct anchor *anchor, int64_t sent_mono_us, int64_t received_ms, int64_t base_ms)
 {
 	int64_t ceiling_ms = received_ms - to_ms(sent_mono_us);
 
-	if (ceiling_ms < anchor->ceiling_ms)
-		anchor->ceiling_ms = ceiling_ms;
+	if (same_base(anchor->ceiling_base_ms, base_ms) && ceiling_ms >= anchor->ceiling_ms)
+		return;
+	anchor->ceiling_ms = ceiling_ms;
+	anchor->ceiling_base_ms = base_ms;
 }
 
 int64_t anchor_offset_ms(const struct anchor *anchor, enum anchor_quality *ret_quality)

@@ -7,7 +7,8 @@
  *	quality   synced > gps > core > none; a better one replaces a worse one
  *	equal     synced and gps: the one read later on the monotonic clock;
  *		  core: the later offset (the agent makes it from an ack, so it is a lower bound)
- *	ceiling   no live send was made after it was received: offset <= received_at - sent_mono
+ *	ceiling   no live send was made after it was received: offset <= received_at - sent_mono. Where
+ *		  the core's own clock was set since, the next live send makes the ceiling anew
  *	nothing   a boot that was ever live gets the ceiling itself, quality core; one that never was
  *		  has no time: its values only complete what is missing
  *
@@ -31,6 +32,7 @@ struct anchor {
 	int64_t mono_us;             /* when it was read */
 	int64_t offset_ms;           /* meaningless with NONE */
 	int64_t ceiling_ms;          /* INT64_MAX: never live */
+	int64_t ceiling_base_ms;     /* the core's time base on which it was received */
 };
 
 void anchor_init(struct anchor *anchor);
@@ -38,8 +40,12 @@ void anchor_init(struct anchor *anchor);
 /* A send's pair (mono, wall) with its quality; at_ms MODEL_NO_TIME or quality NONE: no offer. */
 void anchor_offer(struct anchor *anchor, enum anchor_quality quality, int64_t mono_us,
 		  int64_t at_ms);
-/* A live send: made at `sent_mono_us`, received at `received_ms` of the core's clock. */
-void anchor_live(struct anchor *anchor, int64_t sent_mono_us, int64_t received_ms);
+/* A live send: made at `sent_mono_us`, received at `received_ms` of the core's clock, whose time base
+ * is `base_ms` (wall clock less uptime: it changes only where the clock is set, or the machine stood
+ * still or booted). One that differs by ANCHOR_BASE_STEP_MS is another one: what was received before
+ * says nothing of what is right now. */
+#define ANCHOR_BASE_STEP_MS 1000
+void anchor_live(struct anchor *anchor, int64_t sent_mono_us, int64_t received_ms, int64_t base_ms);
 /* The offset that holds, with its quality in *ret_quality (may be NULL): MODEL_NO_TIME and NONE
  * where nothing at all is known. */
 int64_t anchor_offset_ms(const struct anchor *anchor, enum anchor_quality *ret_quality);

@@ -238,3 +238,39 @@ int coredb_health_get(struct coredb *db, int64_t device, struct coredb_health_ro
 	sql_bind_int(stmt, 1, device);
 	return one_health(stmt, ret);
 }
+
+/* ---- times ahead ---- */
+
+static int heal(struct coredb *db, const char *sql, int64_t now_ms, int64_t limit_ms, int *count)
+{
+	struct sql_stmt *stmt = coredb_stmt(db, sql);
+	int r;
+
+	sql_bind_int(stmt, 1, now_ms);
+	sql_bind_int(stmt, 2, limit_ms);
+	r = sql_run(stmt);
+	if (!r)
+		*count += (int)sql_changes(db->sql);
+	return r;
+}
+
+int coredb_heal_future(struct coredb *db, int64_t now_ms, int64_t limit_ms)
+{
+	static const char *const statements[] = {
+		"UPDATE device_state SET last_update_at = min(last_update_at, $1),"
+		" last_received_at = $1, observed_at = min(observed_at, $1),"
+		" at_ms = min(at_ms, $1), contact_at = min(contact_at, $1)"
+		" WHERE last_received_at > $2",
+		"UPDATE gateway_state SET link_at = min(link_at, $1),"
+		" contact_at = min(contact_at, $1), status_at = min(status_at, $1)"
+		" WHERE max(coalesce(link_at, 0), coalesce(contact_at, 0), coalesce(status_at, 0))"
+		" > $2",
+		"UPDATE shard SET listening_since = $1 WHERE listening_since > $2",
+	};
+	int count = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]) && !r; i++)
+		r = heal(db, statements[i], now_ms, limit_ms, &count);
+	return r ? r : count;
+}

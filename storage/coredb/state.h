@@ -30,6 +30,10 @@ int coredb_state_get(struct coredb *db, int64_t device, struct coredb_state *ret
 int coredb_state_put(struct coredb *db, int64_t device, const struct coredb_state *state);
 int coredb_state_set_swept(struct coredb *db, int64_t device, int swept_state, int64_t now_ms);
 
+/* Times of receipt later than `limit_ms`, by a clock that was ahead then, become `now_ms`. Returns how
+ * many devices, gateways and shards had such, or -errno. */
+int coredb_heal_future(struct coredb *db, int64_t now_ms, int64_t limit_ms);
+
 /* The cells. `device` must be initialised; -ENOENT leaves it as it was. */
 int coredb_body_get(struct coredb *db, int64_t device, struct model_device *ret);
 int coredb_body_put(struct coredb *db, int64_t device, const struct model_device *cells);

@@ -13,7 +13,7 @@ struct coredb_boot {
 	char name[40];
 	/* The anchor's evidence, as cloud/domain/anchor.h understands it. */
 	enum clock_quality quality;
-	int64_t mono_us, offset_ms, ceiling_ms;
+	int64_t mono_us, offset_ms, ceiling_ms, ceiling_base_ms;
 	/* What follows from it: readers take these. */
 	enum clock_quality held_quality;
 	int64_t held_offset_ms;  /* MODEL_NO_TIME: nothing is known */

@@ -19,6 +19,7 @@ int suite_agent_clock_stories(void);
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
 #define IN_1970_MS INT64_C(7000)
+#define UNSEEN_MS INT64_C(180000)
 /* What the issue of a time may be off by, beside the drift of the gateway's oscillator. */
 #define ALLOWED_MS 100
 
@@ -177,8 +178,8 @@ static void two_boots_in_1970_are_bounded_by_the_boots_before_and_after(void **s
 	assert_true(llabs(story_error_ms(s, last)) <= ALLOWED_MS);
 	/* What they lasted is known: only the minutes in which nobody saw them are open. */
 	for (int n = first; n < last; n++)
-		assert_bounded(s, n, 3 * 60 * 1000);
-	assert_bounded(s, second, 3 * 60 * 1000);
+		assert_bounded(s, n, UNSEEN_MS);
+	assert_bounded(s, second, UNSEEN_MS);
 	/* None of it is fresh, none of it hides what can be dated. */
 	assert_int_equal(story_shown(s), last);
 	assert_true(llabs(story_last_update_ms(s) - s->truth_us[last] / 1000) <= ALLOWED_MS);
@@ -221,7 +222,7 @@ static void a_power_cut_in_1970_leaves_bounds_and_a_gap_but_no_false_time(void *
 	last = story_read(s);
 	story_send(s);
 	for (int n = first; n < last; n++)
-		assert_bounded(s, n, 3 * 60 * 1000);
+		assert_bounded(s, n, UNSEEN_MS);
 	assert_true(llabs(story_error_ms(s, last)) <= ALLOWED_MS);
 }
 
@@ -472,7 +473,7 @@ static void the_nineteenth_of_january_2038_is_a_day_like_any_other(void **state)
 {
 	const int64_t last_ms = INT64_C(2147483647) * 1000; /* what 32 bits can tell */
 	struct story *s = *state;
-	int64_t ahead_us = (last_ms - 30 * 60 * 1000) * 1000 - s->true_us;
+	int64_t ahead_us = (last_ms - HOUR_MS / 2) * 1000 - s->true_us;
 	int first;
 
 	s->true_us += ahead_us;
@@ -597,6 +598,77 @@ static void an_agent_that_is_killed_keeps_the_boots_anchor(void **state)
 	assert_int_equal(story_time(s, 0).quality, WIRE_TIME_SYNCED);
 }
 
+/* ---- the core's own clock ---- */
+
+static void a_core_that_was_behind_does_not_hold_its_gateways_back_for_good(void **state)
+{
+	struct story *s = *state;
+
+	/* A small machine without a real-time clock: it starts with the time of its last stop. */
+	s->core.wall_ms -= 5 * HOUR_MS;
+	story_sample(s, 10, MINUTE_US);
+	story_send(s);
+	assert_true(story_error_ms(s, 0) < -4 * HOUR_MS); /* too old, never too fresh */
+	s->core.wall_ms = story_true_ms(s);
+	story_sample(s, 10, MINUTE_US);
+	story_send(s);
+	/* What it received too early stays cut there; all that comes now is right. */
+	assert_true(story_worst_ms(s, 10, s->records - 1) <= ALLOWED_MS);
+	assert_true(llabs(story_last_update_ms(s) - s->truth_us[s->records - 1] / 1000) <=
+		    ALLOWED_MS);
+	assert_int_equal(story_shown(s), s->records - 1);
+}
+
+static void a_core_that_was_ahead_dates_a_gateway_without_a_clock_rightly_afterwards(void **state)
+{
+	struct story *s = *state;
+	int first;
+
+	story_boot(s, STORY_ORDERLY, IN_1970_MS);
+	first = s->records;
+	s->core.wall_ms += 5 * HOUR_MS;
+	story_sample(s, 10, MINUTE_US);
+	story_send(s);
+	assert_true(story_error_ms(s, first) > 4 * HOUR_MS);
+	s->core.wall_ms = story_true_ms(s);
+	story_sample(s, 10, MINUTE_US);
+	story_send(s);
+	assert_true(story_worst_ms(s, first, s->records - 1) <= ALLOWED_MS);
+	assert_true(story_last_update_ms(s) <= s->core.wall_ms);
+	assert_int_equal(story_shown(s), s->records - 1);
+}
+
+static void what_a_core_received_while_it_was_ahead_does_not_stay_fresh_until_then(void **state)
+{
+	struct story *s = *state;
+	unsigned changed;
+
+	story_boot(s, STORY_ORDERLY, IN_1970_MS);
+	s->core.wall_ms += DAY_MS;
+	story_sample(s, 10, MINUTE_US);
+	story_send(s);
+	s->core.wall_ms = story_true_ms(s);
+	/* Nothing more comes of the gateway. */
+	assert_int_equal(accept_sweep(s->accept, s->core.wall_ms, &changed), 0);
+	assert_int_equal(accept_commit(s->accept), 0);
+	assert_true(story_last_update_ms(s) <= s->core.wall_ms);
+	assert_true(story_query(s, "SELECT contact_at FROM gateway_state") <= s->core.wall_ms);
+}
+
+static void a_core_that_is_restarted_elsewhere_goes_on_with_the_same_times(void **state)
+{
+	struct story *s = *state;
+
+	story_sample(s, 10, MINUTE_US);
+	story_send(s);
+	s->core.mono_us = 77 * SECOND_US; /* another machine's uptime */
+	story_restart_core(s);
+	assert_true(story_worst_ms(s, 0, s->records - 1) <= ALLOWED_MS);
+	story_sample(s, 10, MINUTE_US);
+	story_send(s);
+	assert_true(story_worst_ms(s, 0, s->records - 1) <= ALLOWED_MS);
+}
+
 int suite_agent_clock_stories(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -633,6 +705,10 @@ int suite_agent_clock_stories(void)
 		TEST(a_better_witness_replaces_a_worse_one_without_a_new_time_base),
 		TEST(a_synchronisation_that_is_lost_leaves_its_anchor),
 		TEST(an_agent_that_is_killed_keeps_the_boots_anchor),
+		TEST(a_core_that_was_behind_does_not_hold_its_gateways_back_for_good),
+		TEST(a_core_that_was_ahead_dates_a_gateway_without_a_clock_rightly_afterwards),
+		TEST(what_a_core_received_while_it_was_ahead_does_not_stay_fresh_until_then),
+		TEST(a_core_that_is_restarted_elsewhere_goes_on_with_the_same_times),
 #undef TEST
 	};
 

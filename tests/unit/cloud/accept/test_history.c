@@ -129,8 +129,11 @@ static void outcomes_are_summed_by_device_and_reason(void **state)
 
 static void sweep(struct bench *b, int64_t now_ms)
 {
+	int64_t ahead_ms = now_ms - clock_wall_ms(&b->clock.clock);
 	unsigned changed;
 
+	if (ahead_ms > 0)
+		clock_fake_advance(&b->clock, ahead_ms * 1000);
 	assert_int_equal(accept_sweep(b->accept, now_ms, &changed), 0);
 	assert_int_equal(bench_commit(b), 0);
 }
@@ -154,6 +157,28 @@ static void history_ends_with_its_retention_but_not_while_a_record_is_parked(voi
 	buf_free(&payload);
 }
 
+static void a_clock_that_jumps_ahead_by_years_ends_no_history(void **state)
+{
+	const int64_t hour_us = INT64_C(3600) * 1000000;
+	struct bench *b = *state;
+	struct buf payload;
+
+	send_two(b, &payload);
+	assert_int_equal(sql_exec(coredb_sql(b->db), "DELETE FROM parked"), 0);
+	clock_fake_advance(&b->clock, 10 * hour_us);
+	b->clock.wall_ms += 20 * 365 * DAY_MS;
+	for (int i = 0; i < 5; i++) {
+		sweep(b, clock_wall_ms(&b->clock.clock));
+		clock_fake_advance(&b->clock, hour_us);
+	}
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM batch"), 1);
+	/* Nobody set it back: so be it. */
+	clock_fake_advance(&b->clock, 2 * hour_us);
+	sweep(b, clock_wall_ms(&b->clock.clock));
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM batch"), 0);
+	buf_free(&payload);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 
 int suite_cloud_history(void)
@@ -162,6 +187,7 @@ int suite_cloud_history(void)
 		TEST(a_batch_is_found_by_its_time_with_the_body_that_was_sent),
 		TEST(outcomes_are_summed_by_device_and_reason),
 		TEST(history_ends_with_its_retention_but_not_while_a_record_is_parked),
+		TEST(a_clock_that_jumps_ahead_by_years_ends_no_history),
 	};
 
 	return cmocka_run_group_tests_name("cloud.history", tests, NULL, NULL);

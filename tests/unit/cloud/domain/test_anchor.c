@@ -9,6 +9,7 @@
 int suite_domain_anchor(void);
 
 #define WALL INT64_C(1795190400000) /* an evening in November 2026 */
+#define BASE WALL
 #define SECOND_US INT64_C(1000000)
 
 static int64_t offset(const struct anchor *anchor)
@@ -90,11 +91,80 @@ static void a_live_send_bounds_every_quality_from_above(void **state)
 	anchor_init(&a);
 	/* A gateway an hour ahead that swears its clock is right. */
 	anchor_offer(&a, ANCHOR_SYNCED, 0, WALL + 3600000);
-	anchor_live(&a, 10 * SECOND_US, WALL + 10000 + 40);
+	anchor_live(&a, 10 * SECOND_US, WALL + 10000 + 40, BASE);
 	assert_true(offset(&a) == WALL + 40);
-	anchor_live(&a, 20 * SECOND_US, WALL + 20000 + 900);
+	anchor_live(&a, 20 * SECOND_US, WALL + 20000 + 900, BASE);
 	assert_true(offset(&a) == WALL + 40);
 	assert_int_equal(quality(&a), ANCHOR_SYNCED);
+}
+
+static void a_ceiling_is_made_anew_where_the_cores_clock_was_set(void **state)
+{
+	struct anchor a;
+
+	(void)state;
+	anchor_init(&a);
+	/* The core was an hour behind. */
+	anchor_live(&a, 10 * SECOND_US, WALL - 3600000 + 10000, BASE - 3600000);
+	assert_true(offset(&a) == WALL - 3600000);
+	anchor_live(&a, 20 * SECOND_US, WALL + 20000 + 40, BASE);
+	assert_true(offset(&a) == WALL + 40);
+	/* It is steered by less than a second: the same base. */
+	anchor_live(&a, 30 * SECOND_US, WALL + 30000 + 700, BASE + ANCHOR_BASE_STEP_MS - 1);
+	assert_true(offset(&a) == WALL + 40);
+}
+
+static void bounds_narrow_by_what_the_boot_lasted(void **state)
+{
+	static const struct {
+		struct anchor_between between;
+		int64_t mono_us, received_ms, not_before_ms, not_after_ms;
+	} cases[] = {
+		/* Nobody knows anything but when it came. */
+		{{MODEL_NO_TIME, MODEL_NO_TIME, 100 * SECOND_US, true},
+		 0,
+		 WALL,
+		 MODEL_NO_TIME,
+		 WALL},
+		{{WALL, MODEL_NO_TIME, 100 * SECOND_US, true},
+		 40 * SECOND_US,
+		 WALL + 500000,
+		 WALL + 40000,
+		 WALL + 500000},
+		{{WALL, WALL + 120000, 100 * SECOND_US, true},
+		 40 * SECOND_US,
+		 WALL + 500000,
+		 WALL + 40000,
+		 WALL + 60000},
+		/* A later time base: nobody knows where its monotonic clock was at its begin. */
+		{{WALL, WALL + 120000, 100 * SECOND_US, false},
+		 40 * SECOND_US,
+		 WALL + 500000,
+		 WALL,
+		 WALL + 60000},
+		/* Received before the next boot is known to have begun. */
+		{{WALL, WALL + 900000, 100 * SECOND_US, true},
+		 40 * SECOND_US,
+		 WALL + 70000,
+		 WALL + 40000,
+		 WALL + 70000},
+		/* The boot before still ran: a copied card. */
+		{{WALL + 600000, WALL + 120000, 100 * SECOND_US, true},
+		 40 * SECOND_US,
+		 WALL + 500000,
+		 MODEL_NO_TIME,
+		 WALL + 60000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t not_before_ms, not_after_ms;
+
+		anchor_bounds(&cases[i].between, cases[i].mono_us, cases[i].received_ms,
+			      &not_before_ms, &not_after_ms);
+		assert_true(not_before_ms == cases[i].not_before_ms);
+		assert_true(not_after_ms == cases[i].not_after_ms);
+	}
 }
 
 static void a_live_boot_without_any_clock_is_anchored_by_the_core(void **state)
@@ -104,8 +174,8 @@ static void a_live_boot_without_any_clock_is_anchored_by_the_core(void **state)
 	(void)state;
 	anchor_init(&a);
 	anchor_offer(&a, ANCHOR_NONE, 0, 1000);
-	anchor_live(&a, 5 * SECOND_US, WALL + 5000 + 70);
-	anchor_live(&a, 9 * SECOND_US, WALL + 9000 + 30);
+	anchor_live(&a, 5 * SECOND_US, WALL + 5000 + 70, BASE);
+	anchor_live(&a, 9 * SECOND_US, WALL + 9000 + 30, BASE);
 	assert_int_equal(quality(&a), ANCHOR_CORE);
 	assert_true(offset(&a) == WALL + 30);
 	assert_true(anchor_wall_ms(offset(&a), 1500) == WALL + 31);
@@ -156,6 +226,8 @@ int suite_domain_anchor(void)
 		cmocka_unit_test(of_two_synced_ones_the_later_read_holds),
 		cmocka_unit_test(of_two_core_ones_the_later_offset_holds),
 		cmocka_unit_test(a_live_send_bounds_every_quality_from_above),
+		cmocka_unit_test(a_ceiling_is_made_anew_where_the_cores_clock_was_set),
+		cmocka_unit_test(bounds_narrow_by_what_the_boot_lasted),
 		cmocka_unit_test(a_live_boot_without_any_clock_is_anchored_by_the_core),
 		cmocka_unit_test(a_boot_that_was_never_live_and_has_no_clock_has_no_time),
 		cmocka_unit_test(a_wobble_below_the_step_is_not_followed),
