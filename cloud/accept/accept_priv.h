@@ -120,6 +120,8 @@ void own_clock_heal_device(struct cache_entry *entry, int64_t now_ms);
  * moves with it. */
 int boot_learn(struct accept *accept, int64_t gateway, const struct wire_boot *sent,
 	       int64_t received_ms, struct coredb_boot *ret_boot);
+/* Widens what is known of a boot by the records of a delivery; false where that is nothing new. */
+bool boot_span(struct coredb_boot *boot, const struct delivery *delivery);
 /* epochs.c: the transfer's ledger. */
 struct ledger {
 	struct coredb_epoch epoch;

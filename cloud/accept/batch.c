@@ -302,10 +302,8 @@ static int apply(struct intake *in, const char *problem, const char *detail)
 	if (r)
 		return accept_fail(in->accept, r, "history");
 	r = problem ? take_unreadable(in, problem, detail) : take_records(in);
-	if (!r && in->delivery.last_mono_us > in->boot.max_mono_us) {
-		in->boot.max_mono_us = in->delivery.last_mono_us;
+	if (!r && boot_span(&in->boot, &in->delivery))
 		r = coredb_boot_put(in->accept->db, &in->boot);
-	}
 	if (!r)
 		r = note_commit(in);
 	return r ? r : keep_batch(in);

@@ -67,6 +67,22 @@ static void weigh(const struct wire_boot *sent, int64_t received_ms, int64_t bas
 	evidence_anchor_back(&anchor, boot);
 }
 
+bool boot_span(struct coredb_boot *boot, const struct delivery *delivery)
+{
+	bool wider = false;
+
+	if (delivery->first_mono_us != MODEL_NO_TIME &&
+	    (boot->min_mono_us < 0 || delivery->first_mono_us < boot->min_mono_us)) {
+		boot->min_mono_us = delivery->first_mono_us;
+		wider = true;
+	}
+	if (delivery->last_mono_us > boot->max_mono_us) {
+		boot->max_mono_us = delivery->last_mono_us;
+		wider = true;
+	}
+	return wider;
+}
+
 int boot_learn(struct accept *accept, int64_t gateway, const struct wire_boot *sent,
 	       int64_t received_ms, struct coredb_boot *ret_boot)
 {

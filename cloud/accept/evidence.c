@@ -151,8 +151,8 @@ static void bound_time(struct coredb_anchors *anchors, const struct model_stamp 
 	}
 	between = (struct anchor_between){.after_ms = row.after_ms,
 					  .before_ms = row.before_ms,
-					  .max_mono_us = row.max_mono_us,
-					  .from_zero = row.from_zero};
+					  .min_mono_us = row.min_mono_us,
+					  .max_mono_us = row.max_mono_us};
 	anchor_bounds(&between, stamp->mono_us, stamp->received_ms, &ret->not_before_ms,
 		      &ret->not_after_ms);
 }

@@ -112,8 +112,8 @@ void anchor_bounds(const struct anchor_between *between, int64_t mono_us, int64_
 	}
 	if (between->after_ms != MODEL_NO_TIME) {
 		before_ms = between->after_ms;
-		if (between->from_zero && mono_us > 0)
-			before_ms += to_ms(mono_us);
+		if (between->min_mono_us >= 0 && mono_us > between->min_mono_us)
+			before_ms += to_ms(mono_us - between->min_mono_us);
 		if (after_ms != MODEL_NO_TIME && before_ms > after_ms)
 			before_ms = MODEL_NO_TIME;
 	}

@@ -53,13 +53,12 @@ int64_t anchor_offset_ms(const struct anchor *anchor, enum anchor_quality *ret_q
 /* What the neighbours of a boot that has no time say of it. Times in ms UTC, MODEL_NO_TIME where
  * nothing is known. */
 struct anchor_between {
-	int64_t after_ms;    /* the boot before it was still there then */
-	int64_t before_ms;   /* the boot after it was there already */
-	int64_t max_mono_us; /* the last moment known of it; -1 without */
-	bool from_zero;      /* its monotonic clock began with it */
+	int64_t after_ms;                 /* the boot before it was still there then */
+	int64_t before_ms;                /* the boot after it was there already */
+	int64_t min_mono_us, max_mono_us; /* the first and last moment known of it; -1 without */
 };
 
-/* The bounds of a moment of such a boot: not before its neighbour's end plus what the boot had lasted,
+/* The bounds of a moment of such a boot: not before its neighbour's end plus what the boot is known to have lasted,
  * not after the next one's begin less what it still lasted, nor after its receipt. Each becomes
  * MODEL_NO_TIME where it is not known; the lower one also where it contradicts the upper (of a copied
  * card the boot before may still run, so no order of values rests on these bounds). */

@@ -18,7 +18,7 @@ struct coredb_boot {
 	enum clock_quality held_quality;
 	int64_t held_offset_ms;  /* MODEL_NO_TIME: nothing is known */
 	int64_t filed_offset_ms; /* with which its batches are filed by time; NO_TIME: by receipt */
-	int64_t max_mono_us;     /* the last monotonic moment known of it; -1: none */
+	int64_t min_mono_us, max_mono_us; /* the first and last moment known of it; -1: none */
 	int64_t first_seen_ms, last_seen_ms;
 };
 /* Finds, or makes where it is new. */
@@ -41,8 +41,7 @@ int coredb_boot_refile(struct coredb *db, int limit);
  * have lasted is taken off. Times are MODEL_NO_TIME where there is no such neighbour. */
 struct coredb_between {
 	int64_t after_ms, before_ms;
-	int64_t max_mono_us; /* the boot's own last known moment, -1 without */
-	bool from_zero; /* it began at monotonic 0; else (a later time base) nobody knows where */
+	int64_t min_mono_us, max_mono_us; /* the boot's own known moments, -1 without */
 };
 int coredb_boot_between(struct coredb *db, int64_t boot, struct coredb_between *ret);
 

@@ -11,7 +11,7 @@
 #define BOOT_COLUMNS                                                                               \
 	"SELECT id, gateway_id, name, quality, mono_us, offset_ms, ceiling_ms, held_quality,"      \
 	" held_offset_ms, max_mono_us, first_seen, last_seen, filed_offset_ms,"                    \
-	" ceiling_base_ms FROM boot"
+	" ceiling_base_ms, min_mono_us FROM boot"
 
 static void take_boot(struct sql_stmt *stmt, struct coredb_boot *ret)
 {
@@ -29,6 +29,7 @@ static void take_boot(struct sql_stmt *stmt, struct coredb_boot *ret)
 	ret->last_seen_ms = sql_int(stmt, 11);
 	ret->filed_offset_ms = coredb_col_time(stmt, 12);
 	ret->ceiling_base_ms = sql_int(stmt, 13);
+	ret->min_mono_us = sql_int(stmt, 14);
 }
 
 static int read_boot(struct sql_stmt *stmt, struct coredb_boot *ret)
@@ -110,7 +111,7 @@ int coredb_boot_put(struct coredb *db, const struct coredb_boot *boot)
 	stmt = coredb_stmt(db, "UPDATE boot SET quality = $2, mono_us = $3, offset_ms = $4,"
 			       " ceiling_ms = $5, held_quality = $6, held_offset_ms = $7,"
 			       " max_mono_us = $8, last_seen = $9, filed_offset_ms = $10,"
-			       " ceiling_base_ms = $11"
+			       " ceiling_base_ms = $11, min_mono_us = $12"
 			       " WHERE id = $1");
 	sql_bind_int(stmt, 1, boot->id);
 	sql_bind_int(stmt, 2, boot->quality);
@@ -123,6 +124,7 @@ int coredb_boot_put(struct coredb *db, const struct coredb_boot *boot)
 	sql_bind_int(stmt, 9, boot->last_seen_ms);
 	coredb_bind_time(stmt, 10, boot->filed_offset_ms);
 	sql_bind_int(stmt, 11, boot->ceiling_base_ms);
+	sql_bind_int(stmt, 12, boot->min_mono_us);
 	return sql_run(stmt);
 }
 

@@ -2,7 +2,6 @@
 #include "storage/coredb/transfer.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "storage/coredb/coredb_priv.h"
 
@@ -37,16 +36,12 @@ static int find_neighbour(struct coredb *db, int64_t boot, enum side side, int64
 	return 0;
 }
 
-/* A later time base of one boot of the kernel goes on from where the one before was. */
-static bool from_zero(const struct coredb_boot *boot)
-{
-	return strchr(boot->name, '.') == NULL;
-}
-
 /* What an undated boot is known to have lasted. */
 static int64_t lasted_ms(const struct coredb_boot *boot)
 {
-	return from_zero(boot) && boot->max_mono_us > 0 ? boot->max_mono_us / 1000 : 0;
+	if (boot->min_mono_us < 0 || boot->max_mono_us < boot->min_mono_us)
+		return 0;
+	return (boot->max_mono_us - boot->min_mono_us) / 1000;
 }
 
 static int64_t last_moment_ms(const struct coredb_boot *boot)
@@ -56,7 +51,8 @@ static int64_t last_moment_ms(const struct coredb_boot *boot)
 
 static int64_t first_moment_ms(const struct coredb_boot *boot)
 {
-	return from_zero(boot) ? boot->held_offset_ms : boot->first_seen_ms;
+	return boot->min_mono_us < 0 ? boot->first_seen_ms
+				     : boot->held_offset_ms + boot->min_mono_us / 1000;
 }
 
 /* The nearest dated boot on one side gives the bound; MODEL_NO_TIME where there is none. */
@@ -96,8 +92,8 @@ int coredb_boot_between(struct coredb *db, int64_t boot, struct coredb_between *
 		r = walk(db, boot, AFTER, &between.before_ms);
 	if (r)
 		return r;
+	between.min_mono_us = row.min_mono_us;
 	between.max_mono_us = row.max_mono_us;
-	between.from_zero = from_zero(&row);
 	*ret = between;
 	return 0;
 }

@@ -19,7 +19,7 @@ int suite_agent_clock_stories(void);
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
 #define IN_1970_MS INT64_C(7000)
-#define UNSEEN_MS INT64_C(180000)
+#define UNSEEN_MS INT64_C(310000)
 /* What the issue of a time may be off by, beside the drift of the gateway's oscillator. */
 #define ALLOWED_MS 100
 
