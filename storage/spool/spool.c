@@ -1,20 +1,12 @@
-/* Opening, closing, and what is done to a spool as a whole. */
+/* Opening, closing, and what is known of a spool as a whole. */
 #include "storage/spool/spool.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <unistd.h>
-
-#include "base/rfc3339.h"
-#include "schema_spool.h"
 #include "storage/spool/spool_priv.h"
-
-/* Set-aside files of one millisecond (a clock may stand still). */
-#define ASIDE_TRIES 100
 
 int spool_fail(struct spool *spool, int r, const char *message)
 {
@@ -24,33 +16,10 @@ int spool_fail(struct spool *spool, int r, const char *message)
 	return r;
 }
 
-int spool_fail_sql(struct spool *spool, int r)
+int spool_fail_sql(struct spool *spool, enum floor_name floor, int r)
 {
-	return spool_fail(spool, r, sql_error(spool->sql));
-}
-
-int spool_begin(struct spool *spool)
-{
-	int r;
-
-	r = sql_begin(spool->sql);
-	if (r)
-		return spool_fail_sql(spool, r);
-	spool->saved = spool->now;
-	return 0;
-}
-
-int spool_end(struct spool *spool, int r)
-{
-	if (r == 0) {
-		r = sql_commit(spool->sql);
-		if (r == 0)
-			return 0;
-		r = spool_fail_sql(spool, r);
-	}
-	sql_rollback(spool->sql);
-	spool->now = spool->saved;
-	return r;
+	spool->blame = floor;
+	return spool_fail(spool, r, sql_error(spool->sql[floor]));
 }
 
 /* Opening. */
@@ -59,162 +28,160 @@ static void discard(struct spool *spool)
 {
 	if (!spool)
 		return;
-	sql_close(spool->sql);
+	floor_close(spool, YOUNG);
+	floor_close(spool, DISK);
+	free(spool->paths[YOUNG]);
+	free(spool->paths[DISK]);
 	buf_free(&spool->body);
 	buf_free(&spool->ledger);
 	free(spool);
 }
 
-static int open_database(struct spool *spool, const char *path)
+static struct spool *make(const struct spool_config *config)
 {
-	char *url = NULL;
-	int r;
+	struct spool *spool = calloc(1, sizeof(*spool));
+	const int64_t now = clock_mono_us(config->clock);
 
-	if (asprintf(&url, "sqlite:%s", path) < 0)
-		return spool_fail(spool, -ENOMEM, "out of memory");
-	r = sql_open(url, SQL_CREATE, &spool->sql, spool->error, sizeof(spool->error));
-	free(url);
-	if (r)
-		return r;
-	r = schema_migrate(spool->sql, &schema_spool, NULL, NULL, spool->error,
-			   sizeof(spool->error));
-	if (r)
-		return r;
-	r = spool_begin(spool);
-	if (r == 0)
-		r = spool_end(spool, spool_load(spool));
-	return r;
+	if (!spool)
+		return NULL;
+	spool->clock = config->clock;
+	spool->config = *config;
+	spool->measured_us = now;
+	spool->credit_us = now;
+	spool->credit = config->write_budget / 8;
+	spool->doom_due_us = INT64_MAX;
+	spool->anchor_due_us = INT64_MAX;
+	/* How old that is what a process before this one left there nobody knows. */
+	spool->young_due_us = 0;
+	spool->paths[YOUNG] = strdup(config->young_path);
+	spool->paths[DISK] = strdup(config->path);
+	/* Room to pack in: how much the result may have is for wire_body_pack() to say. */
+	buf_init(&spool->body, 2 * (size_t)WIRE_UNPACKED_BYTES_MAX);
+	buf_init(&spool->ledger, WIRE_BATCH_BYTES_MAX);
+	if (spool->paths[YOUNG] && spool->paths[DISK])
+		return spool;
+	discard(spool);
+	return NULL;
 }
 
-static int open_once(const struct spool_config *config, struct spool **ret_spool, char *error,
-		     size_t error_size)
+/* A disk that answers so is gone without. */
+static bool may_come_back(int r)
 {
-	struct spool *spool;
+	return r == -ENOSPC || r == -EROFS || r == -EIO;
+}
+
+static void go_without(struct spool *spool, int r)
+{
+	floor_close(spool, DISK);
+	memset(spool->now.held[DISK], 0, sizeof(spool->now.held[DISK]));
+	(void)spool_disk_failed(spool, r);
+}
+
+/* With the disk where that works, else without. */
+static int load(struct spool *spool)
+{
 	int r;
 
-	spool = calloc(1, sizeof(*spool));
+	r = spool_load(spool);
+	if (spool->sql[DISK] && spool->blame == DISK && may_come_back(r)) {
+		go_without(spool, r);
+		r = spool_load(spool);
+	}
+	if (r || !spool->sql[DISK])
+		return r;
+	r = spool_adopt_now(spool);
+	if (r == 0 || !may_come_back(r))
+		return r;
+	/* What it says of its end would be wrong with the next number. */
+	return spool->was_orderly ? spool_begin_epoch(spool, NULL) : 0;
+}
+
+static int open_floors(struct spool *spool)
+{
+	int r;
+
+	r = floor_open(spool, YOUNG);
+	if (r)
+		return r;
+	r = floor_open(spool, DISK);
+	if (may_come_back(r)) {
+		go_without(spool, r);
+		r = 0;
+	}
+	return r ? r : load(spool);
+}
+
+/* *ret_blame is the floor that failed. */
+static int open_once(const struct spool_config *config, bool restate, struct spool **ret_spool,
+		     enum floor_name *ret_blame, char *error, size_t error_size)
+{
+	struct spool *spool = make(config);
+	int r;
+
 	if (!spool) {
 		(void)snprintf(error, error_size, "out of memory");
 		return -ENOMEM;
 	}
-	spool->clock = config->clock;
-	spool->max_bytes = config->max_bytes;
-	spool->max_age_ms = config->max_age_ms;
-	/* Room to pack in: how much the result may have is for wire_body_pack() to say. */
-	buf_init(&spool->body, 2 * (size_t)WIRE_UNPACKED_BYTES_MAX);
-	buf_init(&spool->ledger, WIRE_BATCH_BYTES_MAX);
-	r = open_database(spool, config->path);
-	if (r) {
-		(void)snprintf(error, error_size, "%s", spool->error);
-		discard(spool);
-		return r;
+	spool->restate = restate;
+	r = open_floors(spool);
+	if (r == 0) {
+		*ret_spool = spool;
+		return 0;
 	}
-	*ret_spool = spool;
-	return 0;
-}
-
-/* Setting a corrupt file aside. */
-
-static int rename_suffixed(const char *from, const char *to, const char *suffix)
-{
-	char *old = NULL, *new = NULL;
-	int r = -ENOMEM;
-
-	if (asprintf(&old, "%s%s", from, suffix) < 0)
-		old = NULL;
-	if (asprintf(&new, "%s%s", to, suffix) < 0)
-		new = NULL;
-	if (old && new &&access(new, F_OK) == 0)
-		r = -EEXIST;
-	else if (old && new)
-		r = rename(old, new) ? -errno : 0;
-	free(old);
-	free(new);
+	(void)snprintf(error, error_size, "%s", spool->error);
+	*ret_blame = spool->blame;
+	discard(spool);
 	return r;
 }
 
-static int sync_folder(const char *path)
+/* Adds a sentence to what the caller is told. Without memory less is told. */
+static void tell(char **notice, const char *why, const char *what, const char *aside)
 {
-	const char *slash = strrchr(path, '/');
-	char *folder;
-	int fd, r = 0;
+	char *more = NULL;
 
-	if (!slash)
-		folder = strdup(".");
-	else
-		folder = strndup(path, slash == path ? 1 : (size_t)(slash - path));
-	if (!folder)
-		return -ENOMEM;
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(folder);
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd))
-		r = -errno;
-	(void)close(fd);
-	return r;
+	if (asprintf(&more, "%s%sthe %s was corrupt (%s) and is set aside as %s",
+		     *notice ? *notice : "", *notice ? "; " : "", what, why, aside) < 0)
+		return;
+	free(*notice);
+	*notice = more;
 }
 
-/* The log goes last. Were it gone and the file not, the file alone could pass for an older state of
- * the spool, and numbers would be given twice. The log alone never passes: with pages missing it is
- * corrupt again, with none missing it is the newest state. */
-static int move_aside(const char *path, const char *aside)
+/* Sets a floor's file aside; what was there begins anew. */
+static int renew(const struct spool_config *config, enum floor_name floor, char *why,
+		 size_t why_size, char **notice)
 {
-	static const char *const suffixes[] = {"", "-wal", "-shm"};
-	size_t i;
+	const char *path = floor == YOUNG ? config->young_path : config->path;
+	char *aside = NULL, reason[256];
 	int r;
 
-	for (i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		r = rename_suffixed(path, aside, suffixes[i]);
-		if (r && (r != -ENOENT || i == 0))
-			return r;
-	}
-	return sync_folder(path);
-}
-
-static int set_aside(const struct spool_config *config, char **ret_aside)
-{
-	char time[RFC3339_SIZE], *aside = NULL;
-	int i, r = -EEXIST;
-
-	rfc3339_format(clock_wall_ms(config->clock), time);
-	for (i = 1; i <= ASIDE_TRIES && r == -EEXIST; i++) {
-		free(aside);
-		if (i == 1)
-			r = asprintf(&aside, "%s.corrupt-%s", config->path, time);
-		else
-			r = asprintf(&aside, "%s.corrupt-%s-%d", config->path, time, i);
-		if (r < 0)
-			return -ENOMEM;
-		r = move_aside(config->path, aside);
-	}
+	r = spool_set_aside(config->clock, path, &aside);
+	(void)snprintf(reason, sizeof(reason), "%s", why);
 	if (r) {
-		free(aside);
+		(void)snprintf(why, why_size, "%.160s; it cannot be set aside: %s", reason,
+			       strerror(-r));
 		return r;
 	}
-	*ret_aside = aside;
+	tell(notice, reason, floor == YOUNG ? "spool's young floor" : "spool", aside);
+	free(aside);
 	return 0;
 }
 
 int spool_open(const struct spool_config *config, struct spool **ret_spool, char **ret_notice,
 	       char *error, size_t error_size)
 {
-	char why[256], *aside = NULL, *notice = NULL;
-	int r;
+	char why[256] = "it failed while in use", *notice = NULL;
+	enum floor_name blame = DISK;
+	int tries, r = config->damaged ? -EUCLEAN : 0;
 
-	r = open_once(config, ret_spool, why, sizeof(why));
-	if (r == -EUCLEAN) {
-		r = set_aside(config, &aside);
-		if (r) {
-			(void)snprintf(error, error_size, "%s; it cannot be set aside: %s", why,
-				       strerror(-r));
-			return r;
+	for (tries = 0; tries <= FLOORS; tries++) {
+		if (r == -EUCLEAN) {
+			r = renew(config, blame, why, sizeof(why), &notice);
+			if (r)
+				break;
 		}
-		if (asprintf(&notice, "the spool was corrupt (%s) and is set aside as %s", why,
-			     aside) < 0)
-			notice = NULL;
-		free(aside);
-		r = open_once(config, ret_spool, why, sizeof(why));
+		r = open_once(config, notice != NULL, ret_spool, &blame, why, sizeof(why));
+		if (r != -EUCLEAN)
+			break;
 	}
 	if (r)
 		(void)snprintf(error, error_size, "%s%s%s", why, notice ? "; " : "",
@@ -226,18 +193,28 @@ int spool_open(const struct spool_config *config, struct spool **ret_spool, char
 	return r;
 }
 
-void spool_close(struct spool *spool)
+/* No number is given after this, and the disk knows all that were. */
+static int state_orderly(struct spool *spool)
 {
 	struct sql_stmt *stmt;
+	int r;
 
+	r = floor_begin(spool, DISK);
+	if (r)
+		return r;
+	stmt = sql_stmt(spool->sql[DISK], "UPDATE epoch SET orderly = 1 WHERE seq = $1");
+	sql_bind_int(stmt, 1, spool->now.seq);
+	r = sql_run(stmt);
+	return floor_end(spool, r ? spool_fail_sql(spool, DISK, r) : 0);
+}
+
+void spool_close(struct spool *spool)
+{
 	if (!spool)
 		return;
 	/* Failing, the end is stated as not known, which is safe. */
-	if (!spool->unclean) {
-		stmt = sql_stmt(spool->sql, "UPDATE epoch SET orderly = 1 WHERE seq = $1");
-		sql_bind_int(stmt, 1, spool->now.seq);
-		(void)sql_run(stmt);
-	}
+	if (!spool->unclean && spool_flush(spool) == 0)
+		(void)state_orderly(spool);
 	discard(spool);
 }
 
@@ -254,61 +231,4 @@ const char *spool_epoch(const struct spool *spool)
 const char *spool_boot(const struct spool *spool)
 {
 	return spool->now.boot_id;
-}
-
-/* Figures. */
-
-/* 1 with the value, 0 where there is none. */
-static int oldest_of_boot(struct spool *spool, int64_t *ret_mono_us)
-{
-	struct sql_stmt *stmt = sql_stmt(
-		spool->sql,
-		"SELECT first_mono_us FROM batch WHERE id >= (SELECT min(seq) FROM epoch WHERE boot = $1) << 40"
-		" ORDER BY id LIMIT 1");
-	int r;
-
-	sql_bind_int(stmt, 1, spool->now.boot);
-	r = sql_step(stmt);
-	if (r == 1)
-		*ret_mono_us = sql_int(stmt, 0);
-	sql_done(stmt);
-	return r;
-}
-
-static int oldest_of_all(struct spool *spool, int64_t *ret_at_ms)
-{
-	struct sql_stmt *stmt = sql_stmt(
-		spool->sql,
-		"SELECT o.anchor_at_ms + (b.first_mono_us - o.anchor_mono_us) / 1000"
-		" FROM batch AS b CROSS JOIN epoch AS e ON e.seq = b.id >> 40 CROSS JOIN boot AS o ON o.seq = e.boot"
-		" ORDER BY b.id LIMIT 1");
-	int r;
-
-	r = sql_step(stmt);
-	if (r == 1 && sql_is_null(stmt, 0))
-		r = 0;
-	if (r == 1)
-		*ret_at_ms = sql_int(stmt, 0);
-	sql_done(stmt);
-	return r;
-}
-
-void spool_stats(struct spool *spool, struct spool_stats *ret_stats)
-{
-	const struct spool_state *now = &spool->now;
-
-	*ret_stats = (struct spool_stats){
-		.batches = now->batches,
-		.bytes = now->bytes,
-		.oldest_mono_us = -1,
-		.oldest_at_ms = MODEL_NO_TIME,
-		.dropped_total = now->dropped,
-		.appended_total = now->appended,
-		.acked_total = now->acked,
-	};
-	if (now->day == clock_wall_ms(spool->clock) / 86400000)
-		ret_stats->written_bytes_today = now->written_today;
-	/* What cannot be read is not known; the next append or peek says why. */
-	(void)oldest_of_boot(spool, &ret_stats->oldest_mono_us);
-	(void)oldest_of_all(spool, &ret_stats->oldest_at_ms);
 }

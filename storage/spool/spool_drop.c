@@ -1,6 +1,7 @@
-/* Giving up batches: by size, by age, because they cannot be read. Each is stated by a ledger batch in
- * the same transaction. */
+/* Giving up batches: by size, by age, because they cannot be read, because an operator says so. Each
+ * is stated by a ledger batch in the same transaction. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,47 +12,44 @@
  * for each batch that comes in: ledger batches are never dropped and would fill it in the end. */
 #define ROOM_SHIFT 5
 
-struct row {
-	int64_t id, records, first_mono_us, last_mono_us, bytes;
-	int64_t boot;
-	bool anchored;
-	int64_t anchor_mono_us, anchor_at_ms;
-};
-
-/* Batches of one epoch that are given up together. */
+/* Batches of one epoch and floor that are given up together. */
 struct pass {
 	struct wire_dropped record;
+	int64_t dropped[CLASSES]; /* records */
 	int64_t batches, bytes;
 	int64_t last_id;
 };
 
 /* Which batches one pass looks at, in order of their ids, and when it has enough. */
 struct choice {
-	int64_t first_id, last_id;
+	enum floor_name floor;
+	struct id_range range; /* in one epoch */
 	int first_class, last_class;
 	const char *reason;
-	int64_t bytes; /* enough is given up; INT64_MAX: no limit */
-	bool by_age;
+	int64_t bytes;        /* enough is given up; INT64_MAX: no limit */
+	int64_t older_than_ms; /* 0: of any age; else up to the first that is not older */
 };
 
-/* True where it is certain that a row is older than the cap. */
-static bool expired(struct spool *spool, const struct row *row)
+/* True where it is certain that a batch is older. */
+static bool older(struct spool *spool, const struct row *row, const struct epoch_note *note,
+		  int64_t age_ms)
 {
+	const struct anchor *anchor = &note->anchor;
 	int64_t at_ms;
 
-	if (row->boot == spool->now.boot)
-		return clock_mono_us(spool->clock) - row->last_mono_us > spool->max_age_ms * 1000;
-	if (!row->anchored || clock_quality(spool->clock) == CLOCK_QUALITY_NONE)
+	if (strcmp(note->boot, spool->now.boot_id) == 0)
+		return clock_mono_us(spool->clock) - row->last_mono_us > age_ms * 1000;
+	if (!anchor->known || clock_quality(spool->clock) == CLOCK_QUALITY_NONE)
 		return false;
-	at_ms = row->anchor_at_ms + (row->last_mono_us - row->anchor_mono_us) / 1000;
-	return clock_wall_ms(spool->clock) - at_ms > spool->max_age_ms;
+	at_ms = anchor->at_ms + (row->last_mono_us - anchor->mono_us) / 1000;
+	return clock_wall_ms(spool->clock) - at_ms > age_ms;
 }
 
-/* Takes a row into the pass; false where its record has no room for one more range. */
+/* Takes a batch into the pass; false where its record has no room for one more range. */
 static bool take(struct pass *pass, const struct row *row)
 {
 	struct wire_dropped *record = &pass->record;
-	int64_t number = number_of(row->id);
+	const int64_t number = number_of(row->id);
 	struct wire_range *last = NULL;
 
 	if (record->range_count)
@@ -68,220 +66,367 @@ static bool take(struct pass *pass, const struct row *row)
 	if (pass->batches == 0 || row->last_mono_us > record->last_mono_us)
 		record->last_mono_us = row->last_mono_us;
 	record->records += row->records;
+	if (row->class >= 0 && row->class < CLASSES)
+		pass->dropped[row->class] += row->records;
 	pass->batches++;
-	pass->bytes += row->bytes;
+	pass->bytes += (int64_t)row->len;
 	pass->last_id = row->id;
 	return true;
 }
 
-static void read_row(struct sql_stmt *stmt, struct row *row)
-{
-	row->id = sql_int(stmt, 0);
-	row->records = sql_int(stmt, 1);
-	row->first_mono_us = sql_int(stmt, 2);
-	row->last_mono_us = sql_int(stmt, 3);
-	row->bytes = sql_int(stmt, 4);
-	row->boot = sql_int(stmt, 5);
-	row->anchored = !sql_is_null(stmt, 6);
-	row->anchor_mono_us = sql_int(stmt, 6);
-	row->anchor_at_ms = sql_int(stmt, 7);
-}
-
-static int choose(struct spool *spool, const struct choice *choice, struct pass *pass)
+static int choose(struct spool *spool, const struct choice *choice, const struct epoch_note *note,
+		  struct pass *pass)
 {
 	struct sql_stmt *stmt =
-		sql_stmt(spool->sql, "SELECT b.id, b.records, b.first_mono_us, b.last_mono_us,"
-				     " length(b.body), o.seq, o.anchor_mono_us, o.anchor_at_ms"
-				     " FROM batch AS b CROSS JOIN epoch AS e ON e.seq = b.id >> 40"
-				     " CROSS JOIN boot AS o ON o.seq = e.boot"
-				     " WHERE b.id BETWEEN $1 AND $2 AND b.class BETWEEN $3 AND $4"
-				     " ORDER BY b.id");
-	struct row row;
+		sql_stmt(spool->sql[choice->floor],
+			 "SELECT id, class, length(body), records, first_mono_us, last_mono_us"
+			 " FROM batch WHERE id BETWEEN $1 AND $2 AND class BETWEEN $3 AND $4"
+			 " ORDER BY id");
+	struct row row = {.id = 0};
+	int64_t unused;
 	int r;
 
-	sql_bind_int(stmt, 1, choice->first_id);
-	sql_bind_int(stmt, 2, choice->last_id);
+	sql_bind_int(stmt, 1, choice->range.first);
+	sql_bind_int(stmt, 2, choice->range.last);
 	sql_bind_int(stmt, 3, choice->first_class);
 	sql_bind_int(stmt, 4, choice->last_class);
 	while ((r = sql_step(stmt)) == 1) {
-		read_row(stmt, &row);
-		if (choice->by_age && !expired(spool, &row))
+		row.id = sql_int(stmt, 0);
+		row.class = sql_int(stmt, 1);
+		row.len = (size_t)sql_int(stmt, 2);
+		row.records = sql_int(stmt, 3);
+		row.first_mono_us = sql_int(stmt, 4);
+		row.last_mono_us = sql_int(stmt, 5);
+		/* The core has it. */
+		if (choice->floor == DISK && spool_is_doomed(spool, row.id, &unused))
+			continue;
+		if (choice->older_than_ms && !older(spool, &row, note, choice->older_than_ms))
 			break;
 		if (!take(pass, &row) || pass->bytes >= choice->bytes)
 			break;
 	}
 	sql_done(stmt);
-	return r < 0 ? spool_fail_sql(spool, r) : 0;
+	return r < 0 ? spool_fail_sql(spool, choice->floor, r) : 0;
 }
 
 /* The ranges hold nothing but what the pass has taken: a number between two that follow each other
  * does not exist. */
-static int remove_chosen(struct spool *spool, int64_t seq, const struct pass *pass)
+static int remove_chosen(struct spool *spool, const struct choice *choice, const struct pass *pass)
 {
+	const int64_t seq = seq_of(choice->range.first);
 	const struct wire_dropped *record = &pass->record;
-	struct sql_stmt *stmt;
+	struct id_range range;
 	int64_t removed = 0;
 	size_t i;
 	int r;
 
 	for (i = 0; i < record->range_count; i++) {
-		stmt = sql_stmt(spool->sql, "DELETE FROM batch WHERE id BETWEEN $1 AND $2");
-		sql_bind_int(stmt, 1, id_of(seq, record->ranges[i].first));
-		sql_bind_int(stmt, 2, id_of(seq, record->ranges[i].last));
-		r = sql_run(stmt);
+		range.first = id_of(seq, record->ranges[i].first);
+		range.last = id_of(seq, record->ranges[i].last);
+		r = floor_remove(spool, choice->floor, range, &removed);
 		if (r)
-			return spool_fail_sql(spool, r);
-		removed += sql_changes(spool->sql);
+			return r;
 	}
 	if (removed != pass->batches)
 		return spool_fail(spool, -EUCLEAN, "other batches were found than were chosen");
-	spool->now.batches -= pass->batches;
-	spool->now.bytes -= pass->bytes;
-	stmt = sql_stmt(spool->sql, "UPDATE total SET dropped = dropped + $1");
-	sql_bind_int(stmt, 1, record->records);
-	r = sql_run(stmt);
-	if (r)
-		return spool_fail_sql(spool, r);
-	spool->now.dropped += record->records;
+	for (i = 0; i < CLASSES; i++)
+		spool->now.row.dropped[i] += pass->dropped[i];
 	return 0;
 }
 
-static int read_epoch_id(struct spool *spool, int64_t seq, char out[static IDS_RANDOM_SIZE])
-{
-	struct sql_stmt *stmt = sql_stmt(spool->sql, "SELECT id FROM epoch WHERE seq = $1");
-	const char *id;
-	int r;
+/* Notices.
+ *
+ * A spool that stays full for a week must not fill with notices. One that was shown to nobody yet is
+ * replaced by the next of its kind, which then speaks for both; the number of the one replaced is
+ * among those that are stated as lost. */
 
-	sql_bind_int(stmt, 1, seq);
-	r = sql_step(stmt);
-	id = r == 1 ? sql_text(stmt, 0) : NULL;
-	if (id)
-		(void)snprintf(out, IDS_RANDOM_SIZE, "%s", id);
-	sql_done(stmt);
-	if (r < 0)
-		return spool_fail_sql(spool, r);
-	return id ? 0 : spool_fail(spool, -EUCLEAN, "a batch has no epoch");
+static bool follows(const struct spool *spool, const struct choice *choice, const struct pass *pass)
+{
+	const struct notice *old = &spool->notice;
+
+	return old->id && old->floor == choice->floor && old->id > spool->shown_ledger_id &&
+	       seq_of(old->id) == spool->now.seq &&
+	       strcmp(old->record.epoch, spool->now.epoch) == 0 &&
+	       strcmp(old->record.epoch, pass->record.epoch) == 0 &&
+	       strcmp(old->record.reason, pass->record.reason) == 0;
 }
 
-static int state_loss(struct spool *spool, const struct wire_dropped *record)
+/* Adds a range to ranges in order; joins what touches. False where there is no room. */
+static bool add_range(struct wire_dropped *record, struct wire_range range)
 {
-	struct jw w;
+	struct wire_range *ranges = record->ranges;
+	size_t at = 0, end;
 
+	while (at < record->range_count && ranges[at].last + 1 < range.first)
+		at++;
+	for (end = at; end < record->range_count && ranges[end].first <= range.last + 1; end++) {
+		if (ranges[end].first < range.first)
+			range.first = ranges[end].first;
+		if (ranges[end].last > range.last)
+			range.last = ranges[end].last;
+	}
+	if (end == at && record->range_count == WIRE_RANGES_MAX)
+		return false;
+	memmove(&ranges[at + 1], &ranges[end], (record->range_count - end) * sizeof(*ranges));
+	record->range_count += 1 - (end - at);
+	ranges[at] = range;
+	return true;
+}
+
+static bool join(struct wire_dropped *record, const struct wire_dropped *more, int64_t number)
+{
+	size_t i;
+
+	if (!add_range(record, (struct wire_range){number, number}))
+		return false;
+	for (i = 0; i < more->range_count; i++)
+		if (!add_range(record, more->ranges[i]))
+			return false;
+	record->records += more->records;
+	if (more->first_mono_us < record->first_mono_us)
+		record->first_mono_us = more->first_mono_us;
+	if (more->last_mono_us > record->last_mono_us)
+		record->last_mono_us = more->last_mono_us;
+	return true;
+}
+
+/* 1 where the old notice went and `record` speaks for it too, 0, -errno. */
+static int replace_notice(struct spool *spool, const struct choice *choice, const struct pass *pass,
+			  struct wire_dropped *record)
+{
+	const struct notice *old = &spool->notice;
+	int64_t removed = 0;
+	int r;
+
+	*record = pass->record;
+	if (!follows(spool, choice, pass))
+		return 0;
+	if (!join(record, &old->record, number_of(old->id))) {
+		*record = pass->record;
+		return 0;
+	}
+	r = floor_remove(spool, old->floor, (struct id_range){old->id, old->id}, &removed);
+	if (r == 0 && removed == 0) /* it was moved, or the core has it: it speaks for itself */
+		*record = pass->record;
+	return r;
+}
+
+static int state_loss(struct spool *spool, const struct choice *choice, const struct pass *pass)
+{
+	struct wire_dropped record;
+	struct jw w;
+	int r;
+
+	r = replace_notice(spool, choice, pass, &record);
+	if (r)
+		return r;
 	buf_reset(&spool->ledger);
 	jw_init(&w, &spool->ledger);
 	jw_open_array(&w);
-	wire_dropped_encode(&w, record);
+	wire_dropped_encode(&w, &record);
 	jw_close_array(&w);
-	return spool_store_ledger(spool);
+	spool->notice.id = id_of(spool->now.seq, spool->now.row.next);
+	spool->notice.floor = choice->floor;
+	spool->notice.record = record;
+	return spool_store_ledger(spool, choice->floor, 1);
 }
 
-/* One pass: 1 where something was given up, 0 where there was nothing, -errno. */
-static int drop(struct spool *spool, const struct choice *choice, struct pass *pass)
+/* One pass in the transaction: 1 where something was given up, 0 where there was nothing, -errno. */
+static int drop_pass(struct spool *spool, const struct choice *choice, struct pass *pass)
 {
-	int64_t seq = choice->first_id >> NUMBER_BITS;
+	struct epoch_note note;
 	int r;
 
-	*pass = (struct pass){0};
+	r = spool_note_epoch(spool, seq_of(choice->range.first), &note);
+	if (r)
+		return r;
+	memcpy(pass->record.epoch, note.id, sizeof(note.id));
 	(void)snprintf(pass->record.reason, sizeof(pass->record.reason), "%s", choice->reason);
-	r = choose(spool, choice, pass);
+	r = choose(spool, choice, &note, pass);
 	if (r || pass->batches == 0)
 		return r;
-	r = read_epoch_id(spool, seq, pass->record.epoch);
+	r = remove_chosen(spool, choice, pass);
 	if (r == 0)
-		r = remove_chosen(spool, seq, pass);
-	if (r == 0)
-		r = state_loss(spool, &pass->record);
+		r = state_loss(spool, choice, pass);
 	return r ? r : 1;
+}
+
+/* The same with its transaction. */
+static int drop(struct spool *spool, const struct choice *choice, struct pass *pass)
+{
+	int r, dropped = 0;
+
+	*pass = (struct pass){0};
+	if (choice->floor == DISK && !spool->now.adopted)
+		return spool->disk_error ? spool->disk_error : -EIO;
+	r = floor_begin(spool, choice->floor);
+	if (r == 0) {
+		dropped = drop_pass(spool, choice, pass);
+		r = floor_end(spool, dropped < 0 ? dropped : 0);
+	}
+	if (r && choice->floor == DISK)
+		return spool_disk_failed(spool, r);
+	if (choice->floor == DISK)
+		floor_settle(spool);
+	return r ? r : dropped;
 }
 
 /* By size. */
 
-/* The oldest batch of a class: 1, 0 or -errno. Where to look begins at what was found last: new
- * batches only come at the other end. */
-static int oldest(struct spool *spool, int class, int64_t *ret_id)
+/* The oldest batch of a class on a floor: 1, 0 or -errno. Where to look begins at what was found last:
+ * batches of a class come to a floor in the order of their ids. */
+static int oldest(struct spool *spool, enum floor_name floor, int class, int64_t *ret_id)
 {
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql,
-			 "SELECT id FROM batch WHERE id >= $1 AND class = $2 ORDER BY id LIMIT 1");
+	struct sql_stmt *stmt;
+	int64_t last;
 	int r;
 
-	sql_bind_int(stmt, 1, spool->now.from[class]);
+	if (!spool->sql[floor])
+		return 0;
+	stmt = sql_stmt(spool->sql[floor],
+			"SELECT id FROM batch WHERE id >= $1 AND class = $2 ORDER BY id");
+	sql_bind_int(stmt, 1, spool->now.from[floor][class]);
 	sql_bind_int(stmt, 2, class);
-	r = sql_step(stmt);
-	if (r == 1)
-		*ret_id = sql_int(stmt, 0);
+	do {
+		r = sql_step(stmt);
+		if (r == 1)
+			*ret_id = sql_int(stmt, 0);
+	} while (r == 1 && floor == DISK && spool_is_doomed(spool, *ret_id, &last));
 	sql_done(stmt);
 	if (r < 0)
-		return spool_fail_sql(spool, r);
+		return spool_fail_sql(spool, floor, r);
 	if (r == 1)
-		spool->now.from[class] = *ret_id;
+		spool->now.from[floor][class] = *ret_id;
 	return r;
 }
 
-static int drop_oldest(struct spool *spool, int64_t bytes)
+/* The floor of the two that has the older one; a disk that refuses is left alone. */
+static int find_oldest(struct spool *spool, int class, bool young_only, struct choice *choice)
+{
+	int64_t young = INT64_MAX, disk = INT64_MAX;
+	int r, found;
+
+	r = oldest(spool, YOUNG, class, &young);
+	if (r < 0)
+		return r;
+	found = r;
+	if (!young_only && spool_disk_well(spool)) {
+		r = oldest(spool, DISK, class, &disk);
+		if (r < 0)
+			(void)spool_disk_failed(spool, r);
+		found |= r == 1;
+	}
+	choice->floor = young < disk ? YOUNG : DISK;
+	choice->range.first = young < disk ? young : disk;
+	return found;
+}
+
+/* 1 something of these classes went, 0 there is nothing (more), -errno. */
+static int drop_oldest(struct spool *spool, int first_class, int last_class, bool young_only,
+		       struct choice *choice)
 {
 	struct pass pass;
-	struct choice choice = {.reason = "spool_full", .bytes = bytes};
 	int class, r;
 
-	for (class = WIRE_CLASS_SAMPLE; class < DROPPABLE; class ++) {
-		r = oldest(spool, class, &choice.first_id);
+	for (class = first_class; class <= last_class; class ++) {
+		r = find_oldest(spool, class, young_only, choice);
 		if (r < 0)
 			return r;
 		if (r == 0)
 			continue;
-		choice.last_id = choice.first_id | NUMBER_MAX;
-		choice.first_class = class;
-		choice.last_class = class;
-		r = drop(spool, &choice, &pass);
+		choice->range.last = choice->range.first | NUMBER_MAX;
+		choice->first_class = class;
+		choice->last_class = class;
+		r = drop(spool, choice, &pass);
 		if (r == 1)
-			spool->now.from[class] = pass.last_id + 1;
+			spool->now.from[choice->floor][class] = pass.last_id + 1;
 		return r;
 	}
 	return 0;
 }
 
-static int trim_bytes(struct spool *spool)
+static int64_t bytes_of(const struct spool *spool, int first_class, int last_class)
 {
-	int64_t goal = spool->max_bytes - (spool->max_bytes >> ROOM_SHIFT);
+	int64_t bytes = 0;
+	int class;
+
+	for (class = first_class; class <= last_class; class ++)
+		bytes += spool->now.held[YOUNG][class].bytes + spool->now.held[DISK][class].bytes;
+	return bytes;
+}
+
+/* Classes from `first` to `last` hold at most `cap`. What droppable classes cannot give, is not
+ * given. */
+static int trim_to(struct spool *spool, int64_t cap, int first, int last, int last_droppable)
+{
+	struct choice choice = {.reason = "spool_full"};
+	const int64_t goal = cap - (cap >> ROOM_SHIFT);
 	int r = 1;
 
-	if (spool->now.bytes <= spool->max_bytes)
+	if (cap <= 0 || bytes_of(spool, first, last) <= cap)
 		return 0;
-	while (r == 1 && spool->now.bytes > goal)
-		r = drop_oldest(spool, spool->now.bytes - goal);
+	while (r == 1 && bytes_of(spool, first, last) > goal) {
+		choice.bytes = bytes_of(spool, first, last) - goal;
+		r = drop_oldest(spool, first, last_droppable, false, &choice);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int64_t young_bytes(const struct spool *spool)
+{
+	int64_t bytes = 0;
+	int class;
+
+	for (class = 0; class < CLASSES; class ++)
+		bytes += spool->now.held[YOUNG][class].bytes;
+	return bytes;
+}
+
+static int trim_young(struct spool *spool)
+{
+	const int64_t cap = spool->config.young_max_bytes, goal = cap - (cap >> ROOM_SHIFT);
+	struct choice choice = {.reason = "disk_failed"};
+	int r = 1;
+
+	if (cap <= 0 || young_bytes(spool) <= cap)
+		return 0;
+	if (spool_disk_well(spool) && spool_in_budget(spool) &&
+	    spool_move(spool, WIRE_CLASS_SAMPLE) == 0)
+		return 0;
+	if (spool_disk_well(spool))
+		choice.reason = "write_budget";
+	while (r == 1 && young_bytes(spool) > goal) {
+		choice.bytes = young_bytes(spool) - goal;
+		r = drop_oldest(spool, WIRE_CLASS_SAMPLE, SPOOL_CLASSES - 1, true, &choice);
+	}
 	return r < 0 ? r : 0;
 }
 
 /* By age. */
 
-/* The epoch after `seq` that has batches: 1, 0 or -errno. */
-static int next_epoch(struct spool *spool, int64_t seq, int64_t *ret_seq)
+/* The first epoch from `seq` on that has batches on a floor: 1, 0 or -errno. */
+static int next_epoch(struct spool *spool, enum floor_name floor, int64_t *seq)
 {
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql, "SELECT id FROM batch WHERE id > $1 ORDER BY id LIMIT 1");
-	int r;
+	int64_t id = 0;
+	int r = floor_first(spool, floor, (struct id_range){id_of(*seq, 0), INT64_MAX}, &id);
 
-	sql_bind_int(stmt, 1, id_of(seq, NUMBER_MAX));
-	r = sql_step(stmt);
 	if (r == 1)
-		*ret_seq = sql_int(stmt, 0) >> NUMBER_BITS;
-	sql_done(stmt);
-	return r < 0 ? spool_fail_sql(spool, r) : r;
+		*seq = seq_of(id);
+	return r;
 }
 
-static int expire_epoch(struct spool *spool, int64_t seq)
+static int expire_epoch(struct spool *spool, enum floor_name floor, int64_t seq, int class)
 {
-	struct pass pass;
 	struct choice choice = {
-		.first_id = id_of(seq, 0),
-		.last_id = id_of(seq, NUMBER_MAX),
-		.first_class = WIRE_CLASS_SAMPLE,
-		.last_class = DROPPABLE - 1,
+		.floor = floor,
+		.range = {id_of(seq, 0), id_of(seq, NUMBER_MAX)},
+		.first_class = class,
+		.last_class = class,
 		.reason = "spool_age",
 		.bytes = INT64_MAX,
-		.by_age = true,
+		.older_than_ms = spool->config.caps[class].age_ms,
 	};
+	struct pass pass;
 	int r;
 
 	do
@@ -290,48 +435,138 @@ static int expire_epoch(struct spool *spool, int64_t seq)
 	return r;
 }
 
-/* Epoch by epoch, for one whose times are not known must not keep the others. Looked at every
- * hundredth of the cap only, so that ages share ledger batches too. */
-static int trim_age(struct spool *spool)
+/* Epoch by epoch, for one whose times are not known must not keep the others. */
+static int expire(struct spool *spool, enum floor_name floor, int class)
 {
-	int64_t now_us = clock_mono_us(spool->clock), seq = 0;
+	int64_t seq;
 	int r;
 
-	if (spool->max_age_ms <= 0 || now_us < spool->next_age_check_us)
-		return 0;
-	while ((r = next_epoch(spool, seq, &seq)) == 1) {
-		r = expire_epoch(spool, seq);
+	for (seq = 0; (r = next_epoch(spool, floor, &seq)) == 1; seq++) {
+		r = expire_epoch(spool, floor, seq, class);
 		if (r)
 			return r;
 	}
+	return r;
+}
+
+/* Looked at every hundredth of the smallest cap only, so that ages share ledger batches too. */
+static int trim_age(struct spool *spool)
+{
+	const int64_t now = clock_mono_us(spool->clock);
+	int64_t smallest = INT64_MAX;
+	int class, r = 0;
+
+	if (now < spool->next_age_check_us)
+		return 0;
+	for (class = 0; class < SPOOL_CLASSES && r == 0; class ++) {
+		if (spool->config.caps[class].age_ms <= 0)
+			continue;
+		if (spool->config.caps[class].age_ms < smallest)
+			smallest = spool->config.caps[class].age_ms;
+		r = expire(spool, YOUNG, class);
+		if (r == 0 && spool_disk_well(spool))
+			r = expire(spool, DISK, class);
+	}
 	if (r == 0)
-		spool->next_age_check_us = now_us + spool->max_age_ms * 10;
+		spool->next_age_check_us = smallest == INT64_MAX ? INT64_MAX : now + smallest * 10;
 	return r;
 }
 
 int spool_trim(struct spool *spool)
 {
-	int r;
+	int class, r;
 
 	r = trim_age(spool);
-	return r ? r : trim_bytes(spool);
+	for (class = 0; class < SPOOL_CLASSES && r == 0; class ++)
+		r = trim_to(spool, spool->config.caps[class].bytes, class, class, class);
+	if (r == 0)
+		r = trim_to(spool, spool->config.max_bytes, 0, CLASSES - 1, SPOOL_CLASSES - 1);
+	return r ? r : trim_young(spool);
 }
 
 /* What cannot be read. */
 
-int spool_drop_unreadable(struct spool *spool, int64_t id)
+int spool_drop_unreadable(struct spool *spool, enum floor_name floor, int64_t id)
 {
-	struct pass pass;
-	struct choice choice = {
-		.first_id = id,
-		.last_id = id,
-		.first_class = WIRE_CLASS_SAMPLE,
-		.last_class = WIRE_CLASS_LEDGER,
+	const struct choice choice = {
+		.floor = floor,
+		.range = {id, id},
+		.first_class = INT_MIN,
+		.last_class = INT_MAX,
 		.reason = "unreadable",
 		.bytes = INT64_MAX,
 	};
+	struct pass pass;
 	int r;
 
 	r = drop(spool, &choice, &pass);
 	return r < 0 ? r : 0;
+}
+
+/* By hand. */
+
+static bool fits(const struct spool_filter *filter, const struct epoch_note *note)
+{
+	return !filter->epoch || strcmp(filter->epoch, note->id) == 0;
+}
+
+static int drop_epoch(struct spool *spool, enum floor_name floor, int64_t seq,
+		      const struct spool_filter *filter)
+{
+	struct choice choice = {
+		.floor = floor,
+		.range = {id_of(seq, 0), id_of(seq, NUMBER_MAX)},
+		.first_class = filter->class < 0 ? 0 : filter->class,
+		.last_class = filter->class < 0 ? SPOOL_CLASSES - 1 : filter->class,
+		.reason = "operator",
+		.bytes = INT64_MAX,
+		.older_than_ms = filter->older_than_ms,
+	};
+	struct epoch_note note;
+	struct pass pass;
+	int r;
+
+	r = spool_note_epoch(spool, seq, &note);
+	if (r || !fits(filter, &note))
+		return r;
+	if (filter->first > 0)
+		choice.range.first = id_of(seq, filter->first);
+	if (filter->last > 0 && filter->last < NUMBER_MAX)
+		choice.range.last = id_of(seq, filter->last);
+	do
+		r = drop(spool, &choice, &pass);
+	while (r == 1);
+	return r;
+}
+
+static int64_t dropped_of(const struct spool *spool)
+{
+	int64_t records = 0;
+	int class;
+
+	for (class = 0; class < CLASSES; class ++)
+		records += spool->now.row.dropped[class];
+	return records;
+}
+
+int spool_drop(struct spool *spool, const struct spool_filter *filter, int64_t *ret_records)
+{
+	const int64_t before = dropped_of(spool);
+	int64_t seq;
+	int f, r = 0;
+
+	if (filter->class >= SPOOL_CLASSES)
+		return spool_fail(spool, -EINVAL, "ledger batches are never given up");
+	for (f = YOUNG; f < FLOORS && r == 0; f++) {
+		if (!spool->sql[f])
+			continue;
+		for (seq = 0; (r = next_epoch(spool, (enum floor_name)f, &seq)) == 1; seq++) {
+			r = drop_epoch(spool, (enum floor_name)f, seq, filter);
+			if (r)
+				break;
+		}
+	}
+	if (r == 0 && ret_records)
+		*ret_records = dropped_of(spool) - before;
+	return r;
 }

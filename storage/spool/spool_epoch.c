@@ -1,397 +1,315 @@
-/* Boots and epochs: which numbers are given now, and what is said of the ones before. */
+/* Epochs: which numbers are given now, how the disk learns of it, and what is said of the ones before. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "model/wire/json.h"
 #include "storage/spool/spool_priv.h"
 
-/* How often the core is told of one epoch's end on being asked. */
-#define TELL_US INT64_C(60000000)
 /* Epochs that are over and of which nothing is held, kept to answer for them. */
 #define EPOCHS_KEPT "256"
 
-/* Time bases. */
-
-/* How many time bases this boot of the kernel has had. */
-static int count_bases(struct spool *spool, int64_t *ret_count)
+static void copy_text(char *out, size_t size, const char *text)
 {
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql, "SELECT coalesce(max(base), 0) FROM boot WHERE kernel = $1");
-	int r;
-
-	sql_bind_text(stmt, 1, clock_boot_id(spool->clock));
-	r = sql_step(stmt);
-	if (r == 1)
-		*ret_count = sql_int(stmt, 0);
-	sql_done(stmt);
-	return r == 1 ? 0 : spool_fail_sql(spool, r ? r : -EIO);
+	(void)snprintf(out, size, "%s", text ? text : "");
 }
 
-static int insert_base(struct spool *spool)
+/* Finding. */
+
+int spool_find_on(struct spool *spool, enum floor_name floor, const char *epoch, int64_t *ret_seq)
 {
 	struct sql_stmt *stmt;
-	const char *kernel = clock_boot_id(spool->clock);
-	int64_t count = 0;
-	char id[sizeof(spool->now.boot_id)];
-	int r, len;
-
-	r = count_bases(spool, &count);
-	if (r)
-		return r;
-	len = count == 0 ? snprintf(id, sizeof(id), "%s", kernel)
-			 : snprintf(id, sizeof(id), "%s.%lld", kernel, (long long)count + 1);
-	if (len < 0 || (size_t)len >= sizeof(id))
-		return spool_fail(spool, -EOVERFLOW, "too many time bases in one boot");
-	stmt = sql_stmt(spool->sql,
-			"INSERT INTO boot (id, kernel, base) VALUES ($1, $2, $3) RETURNING seq");
-	sql_bind_text(stmt, 1, id);
-	sql_bind_text(stmt, 2, kernel);
-	sql_bind_int(stmt, 3, count + 1);
-	r = sql_step(stmt);
-	if (r == 1) {
-		spool->now.boot = sql_int(stmt, 0);
-		memcpy(spool->now.boot_id, id, sizeof(id));
-	}
-	sql_done(stmt);
-	return r == 1 ? 0 : spool_fail_sql(spool, r ? r : -EIO);
-}
-
-/* Epochs. */
-
-int spool_find_epoch(struct spool *spool, const char *epoch, int64_t *ret_seq)
-{
-	struct sql_stmt *stmt = sql_stmt(spool->sql, "SELECT seq FROM epoch WHERE id = $1");
 	int r;
 
+	if (!spool->sql[floor])
+		return 0;
+	stmt = sql_stmt(spool->sql[floor], "SELECT seq FROM epoch WHERE id = $1");
 	sql_bind_text(stmt, 1, epoch);
 	r = sql_step(stmt);
 	if (r == 1)
 		*ret_seq = sql_int(stmt, 0);
 	sql_done(stmt);
-	return r < 0 ? spool_fail_sql(spool, r) : r;
+	return r < 0 ? spool_fail_sql(spool, floor, r) : r;
 }
 
-/* What is still held of an epoch, as ranges. Of more holes than a record can tell, the last ones are
- * told as held. That hides no loss: what is not there any more was committed, or its loss is stated
- * by a `dropped` record. */
-static int read_held(struct spool *spool, int64_t seq, struct wire_epoch_end *end)
+int spool_find_epoch(struct spool *spool, const char *epoch, int64_t *ret_seq)
 {
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql, "SELECT id FROM batch WHERE id BETWEEN $1 AND $2 ORDER BY id");
-	struct wire_range *last;
-	int64_t number;
-	int r;
+	int i, r;
 
-	sql_bind_int(stmt, 1, id_of(seq, 0));
-	sql_bind_int(stmt, 2, id_of(seq, NUMBER_MAX));
-	while ((r = sql_step(stmt)) == 1) {
-		number = number_of(sql_int(stmt, 0));
-		last = end->held_count ? &end->held[end->held_count - 1] : NULL;
-		if (last && (number == last->last + 1 || end->held_count == WIRE_RANGES_MAX))
-			last->last = number;
-		else
-			end->held[end->held_count++] = (struct wire_range){number, number};
+	if (strcmp(epoch, spool->now.epoch) == 0) {
+		*ret_seq = spool->now.seq;
+		return 1;
 	}
-	return r ? spool_fail_sql(spool, r) : 0;
+	for (i = 0; i < spool->note_count; i++) {
+		if (strcmp(spool->notes[i].id, epoch) != 0)
+			continue;
+		*ret_seq = spool->notes[i].seq;
+		return 1;
+	}
+	r = spool_find_on(spool, YOUNG, epoch, ret_seq);
+	return r ? r : spool_find_on(spool, DISK, epoch, ret_seq);
 }
 
-/* What the row of an epoch says, for the record of its end. */
-static int read_epoch_row(struct spool *spool, int64_t seq, struct wire_epoch_end *end)
+static int read_note(struct spool *spool, enum floor_name floor, int64_t seq,
+		     struct epoch_note *note)
 {
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql, "SELECT e.id, o.id, e.prev, e.next, e.orderly FROM epoch AS e"
-				     " JOIN boot AS o ON o.seq = e.boot WHERE e.seq = $1");
-	const char *id, *boot, *prev;
+	struct sql_stmt *stmt;
 	int r;
 
+	if (!spool->sql[floor])
+		return 0;
+	stmt = sql_stmt(spool->sql[floor],
+			"SELECT e.id, e.prev, o.id, o.anchor_mono_us, o.anchor_at_ms, o.quality"
+			" FROM epoch AS e JOIN boot AS o ON o.id = e.boot WHERE e.seq = $1");
 	sql_bind_int(stmt, 1, seq);
 	r = sql_step(stmt);
 	if (r == 1) {
-		id = sql_text(stmt, 0);
-		boot = sql_text(stmt, 1);
-		prev = sql_text(stmt, 2);
-		(void)snprintf(end->epoch, sizeof(end->epoch), "%s", id ? id : "");
-		(void)snprintf(end->boot_id, sizeof(end->boot_id), "%s", boot ? boot : "");
-		(void)snprintf(end->prev, sizeof(end->prev), "%s", prev ? prev : "");
-		end->end = sql_int(stmt, 4) ? sql_int(stmt, 3) : -1;
+		note->seq = seq;
+		copy_text(note->id, sizeof(note->id), sql_text(stmt, 0));
+		copy_text(note->prev, sizeof(note->prev), sql_text(stmt, 1));
+		copy_text(note->boot, sizeof(note->boot), sql_text(stmt, 2));
+		note->anchor.known = !sql_is_null(stmt, 3);
+		note->anchor.mono_us = sql_int(stmt, 3);
+		note->anchor.at_ms = sql_int(stmt, 4);
+		note->anchor.quality = (int)sql_int(stmt, 5);
 	}
 	sql_done(stmt);
-	if (r == 1)
+	return r < 0 ? spool_fail_sql(spool, floor, r) : r;
+}
+
+static void note_running(const struct spool *spool, struct epoch_note *note)
+{
+	note->seq = spool->now.seq;
+	copy_text(note->id, sizeof(note->id), spool->now.epoch);
+	copy_text(note->prev, sizeof(note->prev), spool->now.prev);
+	copy_text(note->boot, sizeof(note->boot), spool->now.boot_id);
+	note->anchor = spool->now.anchor;
+}
+
+/* An earlier epoch of the running time base has its newest anchor. */
+static void give_anchor(const struct spool *spool, struct epoch_note *note)
+{
+	if (strcmp(note->boot, spool->now.boot_id) == 0)
+		note->anchor = spool->now.anchor;
+}
+
+int spool_note_epoch(struct spool *spool, int64_t seq, struct epoch_note *ret_note)
+{
+	struct epoch_note note = {.seq = 0};
+	int i, r;
+
+	if (seq == spool->now.seq) {
+		note_running(spool, ret_note);
 		return 0;
-	return r ? spool_fail_sql(spool, r) : spool_fail(spool, -EUCLEAN, "an epoch has no boot");
-}
-
-/* States the end of an epoch in the running one. */
-static int state_end(struct spool *spool, int64_t seq)
-{
-	struct wire_epoch_end record = {.held_count = 0};
-	struct jw w;
-	int r;
-
-	r = read_epoch_row(spool, seq, &record);
-	if (r == 0)
-		r = read_held(spool, seq, &record);
-	if (r)
-		return r;
-	buf_reset(&spool->ledger);
-	jw_init(&w, &spool->ledger);
-	jw_open_array(&w);
-	wire_epoch_end_encode(&w, &record);
-	jw_close_array(&w);
-	return spool_store_ledger(spool);
-}
-
-static int insert_epoch(struct spool *spool)
-{
-	struct sql_stmt *stmt;
-	char id[IDS_RANDOM_SIZE];
-	int r;
-
-	r = ids_random(id);
-	if (r)
-		return spool_fail(spool, r, "no random numbers");
-	stmt = sql_stmt(spool->sql,
-			"INSERT INTO epoch (id, boot, prev) VALUES ($1, $2, $3) RETURNING seq");
-	sql_bind_text(stmt, 1, id);
-	sql_bind_int(stmt, 2, spool->now.boot);
-	sql_bind_text(stmt, 3, spool->now.seq ? spool->now.epoch : NULL);
-	r = sql_step(stmt);
-	if (r == 1) {
-		spool->now.seq = sql_int(stmt, 0);
-		memcpy(spool->now.epoch, id, sizeof(id));
 	}
-	sql_done(stmt);
-	return r == 1 ? 0 : spool_fail_sql(spool, r ? r : -EIO);
-}
-
-int spool_begin_base(struct spool *spool)
-{
-	int64_t before = spool->now.seq;
-	int r;
-
-	r = insert_base(spool);
+	for (i = 0; i < spool->note_count; i++) {
+		if (spool->notes[i].seq != seq)
+			continue;
+		*ret_note = spool->notes[i];
+		give_anchor(spool, ret_note);
+		return 0;
+	}
+	r = read_note(spool, DISK, seq, &note);
 	if (r == 0)
-		r = insert_epoch(spool);
-	return r || !before ? r : state_end(spool, before);
+		r = read_note(spool, YOUNG, seq, &note);
+	if (r <= 0)
+		return r ? r : spool_fail(spool, -EUCLEAN, "a batch has no epoch");
+	spool->notes[spool->note_next] = note;
+	spool->note_next = (spool->note_next + 1) % NOTES_MAX;
+	if (spool->note_count < NOTES_MAX)
+		spool->note_count++;
+	give_anchor(spool, &note);
+	*ret_note = note;
+	return 0;
 }
 
-static int set_orderly(struct spool *spool, int orderly)
+/* Beginning. */
+
+static int insert_epoch(struct spool *spool, enum floor_name floor, const struct epoch_note *note,
+			int64_t next, int orderly)
 {
 	struct sql_stmt *stmt =
-		sql_stmt(spool->sql, "UPDATE epoch SET orderly = $2 WHERE seq = $1");
+		sql_stmt(spool->sql[floor],
+			 "INSERT INTO epoch VALUES ($1, $2, $3, $4, $5, 0, $6, NULL, NULL, 0, 0, 0,"
+			 " 0, 0, 0, 0, 0, NULL)");
+	int r;
+
+	sql_bind_int(stmt, 1, note->seq);
+	sql_bind_text(stmt, 2, note->id);
+	sql_bind_text(stmt, 3, note->boot);
+	sql_bind_text(stmt, 4, note->prev[0] ? note->prev : NULL);
+	sql_bind_int(stmt, 5, next);
+	sql_bind_int(stmt, 6, orderly);
+	r = sql_run(stmt);
+	return r ? spool_fail_sql(spool, floor, r) : 0;
+}
+
+/* Every number of it was given through the young floor: its end is known. */
+static int end_running(struct spool *spool)
+{
+	struct sql_stmt *stmt =
+		sql_stmt(spool->sql[YOUNG],
+			 "UPDATE epoch SET orderly = 1, next = max(next, $2) WHERE seq = $1 AND"
+			 " boot IN (SELECT id FROM boot WHERE kernel = $3)");
 	int r;
 
 	sql_bind_int(stmt, 1, spool->now.seq);
-	sql_bind_int(stmt, 2, orderly);
+	sql_bind_int(stmt, 2, spool->now.row.next);
+	sql_bind_text(stmt, 3, clock_boot_id(spool->clock));
 	r = sql_run(stmt);
-	return r ? spool_fail_sql(spool, r) : 0;
+	return r ? spool_fail_sql(spool, YOUNG, r) : 0;
 }
 
-/* Being asked. */
-
-static bool told_lately(struct spool *spool, struct sql_stmt *stmt)
+int spool_largest_seq(struct spool *spool, enum floor_name floor, int64_t *ret_seq)
 {
-	return !sql_is_null(stmt, 0) && sql_int(stmt, 0) == spool->now.boot &&
-	       clock_mono_us(spool->clock) - sql_int(stmt, 1) < TELL_US;
-}
-
-/* Notes the telling: 1 to be told now, 0 not, -errno. */
-static int note_telling(struct spool *spool, int64_t seq)
-{
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql, "SELECT told_boot, told_mono_us FROM epoch WHERE seq = $1");
-	bool lately;
-	int r;
-
-	sql_bind_int(stmt, 1, seq);
-	r = sql_step(stmt);
-	lately = r == 1 && told_lately(spool, stmt);
-	sql_done(stmt);
-	if (r < 0)
-		return spool_fail_sql(spool, r);
-	if (r == 0 || lately)
+	if (!spool->sql[floor])
 		return 0;
-	stmt = sql_stmt(spool->sql,
-			"UPDATE epoch SET told_boot = $2, told_mono_us = $3 WHERE seq = $1");
-	sql_bind_int(stmt, 1, seq);
-	sql_bind_int(stmt, 2, spool->now.boot);
-	sql_bind_int(stmt, 3, clock_mono_us(spool->clock));
-	r = sql_run(stmt);
-	return r ? spool_fail_sql(spool, r) : 1;
+	return floor_number(spool, floor,
+			    sql_stmt(spool->sql[floor], "SELECT coalesce(max(seq), 0) FROM epoch"),
+			    ret_seq);
 }
 
-static int tell_end(struct spool *spool, const char *epoch, int *ret_told)
+static int begin_epoch(struct spool *spool, const struct anchor *new_base)
 {
-	int64_t seq = 0;
+	struct spool_state *now = &spool->now;
+	struct epoch_note note;
+	int64_t young = 0, disk = 0;
 	int r;
 
-	r = spool_find_epoch(spool, epoch, &seq);
-	if (r <= 0 || seq == spool->now.seq)
-		return r < 0 ? r : 0;
-	r = note_telling(spool, seq);
-	if (r <= 0)
-		return r;
-	*ret_told = 1;
-	return state_end(spool, seq);
-}
-
-int spool_tell_end(struct spool *spool, const char *epoch)
-{
-	int r, told = 0;
-
-	r = spool_begin(spool);
+	r = spool_largest_seq(spool, YOUNG, &young);
+	if (r == 0)
+		r = spool_largest_seq(spool, DISK, &disk);
+	if (r == 0)
+		r = end_running(spool);
+	if (r == 0)
+		r = spool_choose_base(spool, new_base);
 	if (r)
 		return r;
-	r = spool_end(spool, tell_end(spool, epoch, &told));
-	return r ? r : told;
-}
-
-/* Anchors. */
-
-struct anchor {
-	bool known;
-	int64_t mono_us, at_ms;
-	int quality;
-};
-
-static int read_anchor(struct spool *spool, struct anchor *anchor)
-{
-	struct sql_stmt *stmt = sql_stmt(spool->sql, "SELECT anchor_mono_us, anchor_at_ms, quality"
-						     " FROM boot WHERE seq = $1");
-	int r;
-
-	sql_bind_int(stmt, 1, spool->now.boot);
-	r = sql_step(stmt);
-	if (r == 1) {
-		anchor->known = !sql_is_null(stmt, 0);
-		anchor->mono_us = sql_int(stmt, 0);
-		anchor->at_ms = sql_int(stmt, 1);
-		anchor->quality = (int)sql_int(stmt, 2);
-	}
-	sql_done(stmt);
-	return r == 1 ? 0 : spool_fail_sql(spool, r ? r : -EIO);
-}
-
-static int write_anchor(struct spool *spool, const struct anchor *anchor)
-{
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql, "UPDATE boot SET anchor_mono_us = $2, anchor_at_ms = $3,"
-				     " quality = $4 WHERE seq = $1");
-	int r;
-
-	sql_bind_int(stmt, 1, spool->now.boot);
-	sql_bind_int(stmt, 2, anchor->mono_us);
-	sql_bind_int(stmt, 3, anchor->at_ms);
-	sql_bind_int(stmt, 4, anchor->quality);
-	r = sql_run(stmt);
-	return r ? spool_fail_sql(spool, r) : 0;
-}
-
-/* How far two anchors of one time base are apart, in ms. */
-static int64_t distance(const struct anchor *a, const struct anchor *b)
-{
-	int64_t ms = (a->at_ms - b->at_ms) - (a->mono_us - b->mono_us) / 1000;
-
-	return ms < 0 ? -ms : ms;
-}
-
-/* All numbers given so far are on disk, so the end of the epoch is known. */
-static int change_base(struct spool *spool)
-{
-	int r;
-
-	r = set_orderly(spool, 1);
-	return r ? r : spool_begin_base(spool);
-}
-
-static int keep_anchor(struct spool *spool, const struct anchor *anchor, int *ret_new_base)
-{
-	struct anchor old = {.known = false};
-	int r;
-
-	r = read_anchor(spool, &old);
-	if (r)
-		return r;
-	if (old.known && old.quality >= CLOCK_QUALITY_GPS && anchor->quality >= CLOCK_QUALITY_GPS &&
-	    distance(&old, anchor) > SPOOL_TIME_BASE_MS) {
-		*ret_new_base = 1;
-		r = change_base(spool);
-		return r ? r : write_anchor(spool, anchor);
-	}
-	/* Less than a second is not worth a write to the card. */
-	if (old.known && (anchor->quality < old.quality ||
-			  (anchor->quality == old.quality && distance(&old, anchor) < 1000)))
-		return 0;
-	return write_anchor(spool, anchor);
-}
-
-int spool_set_anchor(struct spool *spool, int64_t mono_us, int64_t at_ms,
-		     enum clock_quality quality)
-{
-	const struct anchor anchor = {
-		.known = true, .mono_us = mono_us, .at_ms = at_ms, .quality = (int)quality};
-	int r, new_base = 0;
-
-	if (quality <= CLOCK_QUALITY_NONE || quality > CLOCK_QUALITY_SYNCED)
-		return spool_fail(spool, -EINVAL, "an anchor without quality");
-	r = spool_begin(spool);
-	if (r)
-		return r;
-	r = spool_end(spool, keep_anchor(spool, &anchor, &new_base));
-	return r ? r : new_base;
-}
-
-/* Loading. */
-
-struct last_epoch {
-	bool orderly;
-	bool of_this_boot;
-};
-
-/* The epoch with the largest seq becomes the running one: 1, 0 where there is none, -errno. */
-static int load_epoch(struct spool *spool, struct last_epoch *last)
-{
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql, "SELECT e.seq, e.id, e.orderly, o.seq, o.id, o.kernel = $1"
-				     " FROM epoch AS e JOIN boot AS o ON o.seq = e.boot"
-				     " ORDER BY e.seq DESC LIMIT 1");
-	const char *id, *boot_id;
-	int r;
-
-	sql_bind_text(stmt, 1, clock_boot_id(spool->clock));
-	r = sql_step(stmt);
-	if (r == 1) {
-		id = sql_text(stmt, 1);
-		boot_id = sql_text(stmt, 4);
-		spool->now.seq = sql_int(stmt, 0);
-		spool->now.boot = sql_int(stmt, 3);
-		(void)snprintf(spool->now.epoch, sizeof(spool->now.epoch), "%s", id ? id : "");
-		(void)snprintf(spool->now.boot_id, sizeof(spool->now.boot_id), "%s",
-			       boot_id ? boot_id : "");
-		last->orderly = sql_int(stmt, 2) != 0;
-		last->of_this_boot = sql_int(stmt, 5) != 0;
-	}
-	sql_done(stmt);
-	return r < 0 ? spool_fail_sql(spool, r) : r;
-}
-
-/* After a disorderly end (a power cut, a lying card) the whole file is looked through. */
-static int check_file(struct spool *spool)
-{
-	struct sql_stmt *stmt = sql_stmt(spool->sql, "PRAGMA quick_check(1)");
-	const char *answer;
-	int r;
-
-	r = sql_step(stmt);
-	if (r < 0)
-		return spool_fail_sql(spool, r);
-	answer = r == 1 ? sql_text(stmt, 0) : NULL;
-	r = 0;
-	if (!answer || strcmp(answer, "ok") != 0)
-		r = spool_fail(spool, -EUCLEAN, answer ? answer : "no answer to quick_check");
-	sql_done(stmt);
+	memcpy(now->prev, now->epoch, sizeof(now->prev));
+	if (ids_random(now->epoch))
+		return spool_fail(spool, -EIO, "no random numbers");
+	now->seq = (young > disk ? young : disk) + 1;
+	note_running(spool, &note);
+	r = spool_write_boot(spool, YOUNG);
+	if (r == 0)
+		r = insert_epoch(spool, YOUNG, &note, 1, 0);
+	now->row.next = 1;
+	now->row.settled = 0;
+	memset(now->stored, 0, sizeof(now->stored));
+	now->adopted = false;
 	return r;
+}
+
+int spool_begin_epoch(struct spool *spool, const struct anchor *new_base)
+{
+	int r;
+
+	r = floor_begin(spool, YOUNG);
+	if (r)
+		return r;
+	return floor_end(spool, begin_epoch(spool, new_base));
+}
+
+/* Making known. */
+
+static int copy_boot(struct spool *spool, const char *boot)
+{
+	struct sql_stmt *from = sql_stmt(spool->sql[YOUNG], "SELECT kernel, base, anchor_mono_us,"
+							    " anchor_at_ms, quality FROM boot"
+							    " WHERE id = $1");
+	struct sql_stmt *to = sql_stmt(spool->sql[DISK], "INSERT INTO boot VALUES ($1, $2, $3, $4,"
+							 " $5, $6) ON CONFLICT (id) DO UPDATE SET"
+							 " anchor_mono_us = $4, anchor_at_ms = $5,"
+							 " quality = $6 WHERE quality <= $6");
+	int r;
+
+	sql_bind_text(from, 1, boot);
+	r = sql_step(from);
+	if (r != 1)
+		return r ? spool_fail_sql(spool, YOUNG, r)
+			 : spool_fail(spool, -EUCLEAN, "an epoch has no boot");
+	sql_bind_text(to, 1, boot);
+	sql_bind_text(to, 2, sql_text(from, 0));
+	sql_bind_int(to, 3, sql_int(from, 1));
+	if (!sql_is_null(from, 2)) {
+		sql_bind_int(to, 4, sql_int(from, 2));
+		sql_bind_int(to, 5, sql_int(from, 3));
+	}
+	sql_bind_int(to, 6, sql_int(from, 4));
+	r = sql_run(to);
+	sql_done(from);
+	return r ? spool_fail_sql(spool, DISK, r) : 0;
+}
+
+/* The disk knows the epoch: it learns its end, where the young floor knows it. */
+static int update_epoch(struct spool *spool, int64_t seq, int64_t next, int orderly)
+{
+	struct sql_stmt *stmt =
+		sql_stmt(spool->sql[DISK], "UPDATE epoch SET next = max(next, $2), orderly = $3"
+					   " WHERE seq = $1 AND (orderly <> $3 OR next < $2)");
+	int r;
+
+	sql_bind_int(stmt, 1, seq);
+	sql_bind_int(stmt, 2, next);
+	sql_bind_int(stmt, 3, orderly);
+	r = sql_run(stmt);
+	return r ? spool_fail_sql(spool, DISK, r) : 0;
+}
+
+static int newest_id(struct spool *spool, int64_t before, char out[static IDS_RANDOM_SIZE])
+{
+	struct sql_stmt *stmt = sql_stmt(spool->sql[DISK], "SELECT id FROM epoch WHERE seq < $1"
+							   " ORDER BY seq DESC LIMIT 1");
+	int r;
+
+	sql_bind_int(stmt, 1, before);
+	r = sql_step(stmt);
+	if (r == 1)
+		copy_text(out, IDS_RANDOM_SIZE, sql_text(stmt, 0));
+	sql_done(stmt);
+	return r < 0 ? spool_fail_sql(spool, DISK, r) : 0;
+}
+
+/* One epoch of the young floor, the row that `stmt` is at. */
+static int adopt_epoch(struct spool *spool, struct sql_stmt *stmt)
+{
+	struct epoch_note note = {.seq = sql_int(stmt, 0)};
+	const int64_t next = sql_int(stmt, 4);
+	const int orderly = sql_int(stmt, 5) != 0;
+	int64_t known = 0;
+	int r;
+
+	copy_text(note.id, sizeof(note.id), sql_text(stmt, 1));
+	copy_text(note.boot, sizeof(note.boot), sql_text(stmt, 2));
+	copy_text(note.prev, sizeof(note.prev), sql_text(stmt, 3));
+	r = copy_boot(spool, note.boot);
+	if (r == 0)
+		r = spool_find_on(spool, DISK, note.id, &known);
+	if (r < 0)
+		return r;
+	if (r == 1 && (orderly || note.seq == spool->now.seq))
+		return update_epoch(spool, known, next, orderly);
+	if (r == 1)
+		return 0;
+	if (!note.prev[0])
+		r = newest_id(spool, note.seq, note.prev);
+	if (r == 0 && note.seq == spool->now.seq)
+		memcpy(spool->now.prev, note.prev, sizeof(note.prev));
+	return r ? r : insert_epoch(spool, DISK, &note, next, orderly);
+}
+
+static int adopt_all(struct spool *spool)
+{
+	struct sql_stmt *stmt =
+		sql_stmt(spool->sql[YOUNG],
+			 "SELECT seq, id, boot, prev, next, orderly FROM epoch ORDER BY seq");
+	int r, failed = 0;
+
+	while (!failed && (r = sql_step(stmt)) == 1)
+		failed = adopt_epoch(spool, stmt);
+	sql_done(stmt);
+	if (failed)
+		return failed;
+	return r < 0 ? spool_fail_sql(spool, YOUNG, r) : 0;
 }
 
 /* Kept are the newest epochs, to answer for them, and all of which batches are held. */
@@ -400,55 +318,79 @@ static int forget_old(struct spool *spool)
 	struct sql_stmt *stmt;
 	int r;
 
-	stmt = sql_stmt(spool->sql,
+	stmt = sql_stmt(spool->sql[DISK],
 			"DELETE FROM epoch WHERE seq < (SELECT seq FROM epoch ORDER BY seq DESC"
 			" LIMIT 1 OFFSET " EPOCHS_KEPT " - 1) AND NOT EXISTS (SELECT 1 FROM batch"
 			" WHERE batch.id BETWEEN epoch.seq << 40 AND ((epoch.seq + 1) << 40) - 1)");
 	r = sql_run(stmt);
 	if (r)
-		return spool_fail_sql(spool, r);
-	stmt = sql_stmt(spool->sql, "DELETE FROM boot WHERE seq NOT IN (SELECT boot FROM epoch)");
+		return spool_fail_sql(spool, DISK, r);
+	stmt = sql_stmt(spool->sql[DISK], "DELETE FROM boot WHERE id NOT IN"
+					  " (SELECT boot FROM epoch)");
 	r = sql_run(stmt);
-	return r ? spool_fail_sql(spool, r) : 0;
+	return r ? spool_fail_sql(spool, DISK, r) : 0;
 }
 
-static int count_held(struct spool *spool)
+int spool_adopt(struct spool *spool)
 {
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql, "SELECT count(*), coalesce(sum(length(body)), 0),"
-				     " (SELECT dropped FROM total) FROM batch");
-	int r;
+	int64_t before = 0, known = 0;
+	int r, found;
 
-	r = sql_step(stmt);
-	if (r == 1) {
-		spool->now.batches = sql_int(stmt, 0);
-		spool->now.bytes = sql_int(stmt, 1);
-		spool->now.dropped = sql_int(stmt, 2);
-	}
-	sql_done(stmt);
-	return r == 1 ? 0 : spool_fail_sql(spool, r ? r : -EIO);
-}
-
-int spool_load(struct spool *spool)
-{
-	struct last_epoch last = {.orderly = false};
-	int found, r;
-
-	found = load_epoch(spool, &last);
-	if (found < 0)
-		return found;
-	if (found && !last.orderly) {
-		r = check_file(spool);
-		if (r)
-			return r;
-	}
-	/* Counted first: what a new epoch stores counts itself. */
-	r = count_held(spool);
+	r = spool_largest_seq(spool, DISK, &before);
 	if (r)
 		return r;
-	if (!found || !last.of_this_boot)
-		r = spool_begin_base(spool);
-	else if (last.orderly)
-		r = set_orderly(spool, 0);
-	return r ? r : forget_old(spool);
+	found = spool_find_on(spool, DISK, spool->now.epoch, &known);
+	if (found < 0)
+		return found;
+	r = adopt_all(spool);
+	if (r == 0 && spool->restate)
+		before = 0;
+	if (r == 0 && !found && (before > 0 || spool->restate))
+		r = spool_state_ends(spool, before, spool->now.seq - 1);
+	if (r == 0)
+		r = forget_old(spool);
+	if (r == 0)
+		r = spool_write_boot(spool, DISK);
+	if (r == 0)
+		spool->now.adopted = true;
+	return r;
+}
+
+/* The young floor keeps what it has batches of. */
+static void tidy_young(struct spool *spool)
+{
+	struct sql_stmt *stmt;
+	int r;
+
+	if (floor_begin(spool, YOUNG))
+		return;
+	stmt = sql_stmt(spool->sql[YOUNG],
+			"DELETE FROM epoch WHERE seq <> $1 AND NOT EXISTS (SELECT 1 FROM batch"
+			" WHERE batch.id BETWEEN epoch.seq << 40 AND ((epoch.seq + 1) << 40) - 1)");
+	sql_bind_int(stmt, 1, spool->now.seq);
+	r = sql_run(stmt);
+	if (r == 0)
+		r = sql_run(sql_stmt(spool->sql[YOUNG], "DELETE FROM boot WHERE id NOT IN"
+							" (SELECT boot FROM epoch)"));
+	(void)floor_end(spool, r);
+}
+
+int spool_adopt_now(struct spool *spool)
+{
+	int r;
+
+	/* From here on the young floor alone does not know which numbers were given. */
+	if (spool->now.row.settled == 0) {
+		spool->now.row.settled = 1;
+		floor_settle(spool);
+	}
+	r = floor_begin(spool, DISK);
+	if (r == 0)
+		r = floor_end(spool, spool_adopt(spool));
+	if (r)
+		return spool_disk_failed(spool, r);
+	spool->restate = false;
+	spool_disk_works(spool);
+	tidy_young(spool);
+	return 0;
 }

@@ -367,3 +367,8 @@ int64_t sql_changes(const struct sql *sql)
 {
 	return sql->ops->changes(sql);
 }
+
+int64_t sql_written_bytes(const struct sql *sql)
+{
+	return sql->ops->written_bytes(sql);
+}

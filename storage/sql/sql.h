@@ -17,6 +17,12 @@ struct sql_stmt; /* a statement of it, owned by the connection */
 enum sql_flags {
 	SQL_CREATE = 1, /* make the database where there is none */
 	SQL_READ_ONLY = 2,
+	/* Survives the process, not the machine: nothing is synced. For files on tmpfs. */
+	SQL_VOLATILE = 4,
+	/* Little memory (512 KiB of cache), and little is written: what is deleted is overwritten only
+	 * where that costs no write. */
+	SQL_LEAN = 8,
+	SQL_COUNTED = 16, /* sql_written_bytes() is wanted */
 };
 
 /* Opens `url`: "sqlite:PATH". Returns 0, -ENOTSUP for a driver that is not built in, or -errno; then
@@ -73,6 +79,10 @@ bool sql_is_null(struct sql_stmt *stmt, int column);
 
 /* 1 where there is a table of this name, 0, or -errno. */
 int sql_has_table(struct sql *sql, const char *name);
+
+/* Bytes that this connection has given to its files so far, log and checkpoints included; 0 where it
+ * was opened without SQL_COUNTED. */
+int64_t sql_written_bytes(const struct sql *sql);
 
 int64_t sql_changes(const struct sql *sql); /* rows changed by the last statement */
 

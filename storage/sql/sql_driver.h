@@ -50,6 +50,7 @@ struct sql_ops {
 		       struct sql_value *ret_value);
 
 	int64_t (*changes)(const struct sql *sql);
+	int64_t (*written_bytes)(const struct sql *sql);
 };
 
 /* The part of a statement that sql.c owns; a driver's own struct begins with it. */
@@ -75,6 +76,15 @@ int sql_fail(struct sql *sql, int error, const char *message);
 
 #ifdef CONFIG_SQL_SQLITE
 extern const struct sql_ops sql_sqlite_ops;
+
+/* sql_sqlite_count.c */
+
+struct sqlite3;
+/* The name of a VFS that does as the default one does and counts what is written. NULL without
+ * memory. */
+const char *sql_sqlite_counting_vfs(void);
+/* Bytes written through it to the files of this connection. */
+int64_t sql_sqlite_counted(struct sqlite3 *db);
 #endif
 
 #endif

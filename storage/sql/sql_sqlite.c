@@ -20,6 +20,7 @@
 struct sqlite_sql {
 	struct sql base;
 	sqlite3 *db;
+	bool counted;
 };
 
 struct sqlite_stmt {
@@ -169,6 +170,12 @@ static int set_up(sqlite3 *db, const char *path, unsigned flags)
 	static const char write_pragmas[] = "PRAGMA synchronous = FULL;"
 					    "PRAGMA wal_autocheckpoint = 1000;"
 					    "PRAGMA journal_size_limit = 16777216;";
+	/* The log of such a file lies in memory. */
+	static const char volatile_pragmas[] = "PRAGMA synchronous = OFF;"
+					       "PRAGMA wal_autocheckpoint = 128;"
+					       "PRAGMA journal_size_limit = 1048576;";
+	static const char lean_pragmas[] = "PRAGMA cache_size = -512;"
+					   "PRAGMA secure_delete = FAST;";
 	int r;
 
 	errno = 0;
@@ -189,7 +196,12 @@ static int set_up(sqlite3 *db, const char *path, unsigned flags)
 	r = set_wal(db, path);
 	if (r)
 		return r;
-	return sqlite3_exec(db, write_pragmas, NULL, NULL, NULL) == SQLITE_OK ? 0 : last_error(db);
+	if (sqlite3_exec(db, flags & SQL_VOLATILE ? volatile_pragmas : write_pragmas, NULL, NULL,
+			 NULL) != SQLITE_OK)
+		return last_error(db);
+	if ((flags & SQL_LEAN) && sqlite3_exec(db, lean_pragmas, NULL, NULL, NULL) != SQLITE_OK)
+		return last_error(db);
+	return 0;
 }
 
 static int open_sqlite(const char *path, unsigned flags, struct sql **ret_sql, char *error,
@@ -212,7 +224,9 @@ static int open_sqlite(const char *path, unsigned flags, struct sql **ret_sql, c
 		return -ENOMEM;
 	}
 	sql->base.ops = &sql_sqlite_ops;
-	if (sqlite3_open_v2(path, &sql->db, mode, NULL) != SQLITE_OK)
+	sql->counted = (flags & SQL_COUNTED) != 0;
+	if (sqlite3_open_v2(path, &sql->db, mode, sql->counted ? sql_sqlite_counting_vfs() : NULL) !=
+	    SQLITE_OK)
 		r = sql->db ? last_error(sql->db) : -ENOMEM;
 	/* SQLite falls back to reading only, and would fail at the log in ways that mislead. */
 	if (r == 0 && !(flags & SQL_READ_ONLY) && sqlite3_db_readonly(sql->db, "main") == 1)
@@ -408,6 +422,11 @@ static int64_t changes(const struct sql *sql)
 	return sqlite3_changes64(sqlite_sql(sql)->db);
 }
 
+static int64_t written_bytes(const struct sql *sql)
+{
+	return sqlite_sql(sql)->counted ? sql_sqlite_counted(sqlite_sql(sql)->db) : 0;
+}
+
 const struct sql_ops sql_sqlite_ops = {
 	.scheme = "sqlite",
 	.begin = "BEGIN IMMEDIATE",
@@ -424,4 +443,5 @@ const struct sql_ops sql_sqlite_ops = {
 	.step = step,
 	.column = column,
 	.changes = changes,
+	.written_bytes = written_bytes,
 };

@@ -85,12 +85,14 @@ static void run_spool(const char *folder, struct clock *clock, int group, int to
 	struct spool_put puts[GROUP_MAX];
 	struct spool_config config = {.max_bytes = INT64_C(1) << 30, .clock = clock};
 	struct spool *spool;
-	char path[512], error[256];
+	char path[512], young[520], error[256];
 	int64_t first, start, bytes;
 	int i;
 
 	(void)snprintf(path, sizeof(path), "%s/spool-%d.db", folder, group);
 	config.path = path;
+	(void)snprintf(young, sizeof(young), "%s.young", path);
+	config.young_path = young;
 	if (spool_open(&config, &spool, NULL, error, sizeof(error)))
 		die("spool", error);
 	bytes = written_bytes();

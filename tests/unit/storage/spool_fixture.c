@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unistd.h>
+
 // clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,10 +24,27 @@ void fixture_boot(struct spool_fixture *f, int boot)
 	f->clock.mono_us = 1000000;
 }
 
+static const char *const suffixes[] = {"", "-wal", "-shm"};
+#define SUFFIXES (sizeof(suffixes) / sizeof(suffixes[0]))
+
+static void remove_database(const char *path)
+{
+	char name[FOLDER_SIZE + 32];
+	size_t i;
+
+	for (i = 0; i < SUFFIXES; i++) {
+		(void)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+		(void)unlink(name);
+	}
+}
+
 void fixture_open(struct spool_fixture *f)
 {
 	char error[256] = "";
 
+	if (strcmp(f->boot_id, f->clock.boot_id) != 0)
+		remove_database(f->young_path);
+	memcpy(f->boot_id, f->clock.boot_id, sizeof(f->boot_id));
 	free(f->notice);
 	f->notice = NULL;
 	if (spool_open(&f->config, &f->spool, &f->notice, error, sizeof(error)))
@@ -39,11 +58,44 @@ void fixture_reopen(struct spool_fixture *f)
 	fixture_open(f);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+	char block[16384];
+	size_t len;
+	FILE *in = fopen(from, "re"), *out;
+
+	if (!in)
+		return;
+	out = fopen(to, "we");
+	assert_non_null(out);
+	while ((len = fread(block, 1, sizeof(block), in)) > 0)
+		assert_true(fwrite(block, 1, len, out) == len);
+	assert_int_equal(fclose(out), 0);
+	(void)fclose(in);
+}
+
+/* The old handle keeps the files it has, under other names; copies of them take their place. */
+static void leave_files(struct spool_fixture *f, const char *path)
+{
+	char name[FOLDER_SIZE + 32], old[FOLDER_SIZE + 48];
+	size_t i;
+
+	for (i = 0; i < SUFFIXES; i++) {
+		(void)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+		(void)snprintf(old, sizeof(old), "%s.left-%d", name, f->abandoned_count);
+		(void)rename(name, old);
+		if (i < 2)
+			copy_file(old, name);
+	}
+}
+
 void fixture_abandon(struct spool_fixture *f)
 {
 	assert_true(f->abandoned_count < ABANDONED_MAX);
 	f->abandoned[f->abandoned_count++] = f->spool;
 	f->spool = NULL;
+	leave_files(f, f->path);
+	leave_files(f, f->young_path);
 	fixture_open(f);
 }
 
@@ -54,11 +106,14 @@ int spool_fixture_set_up(void **state)
 	assert_non_null(f);
 	folder_make(f->folder);
 	(void)snprintf(f->path, sizeof(f->path), "%s/spool.db", f->folder);
+	(void)snprintf(f->young_path, sizeof(f->young_path), "%s/young.db", f->folder);
 	clock_fake_init(&f->clock, NOW_MS, 1000000);
 	f->clock.quality = CLOCK_QUALITY_SYNCED;
 	fixture_boot(f, 1);
 	f->config = (struct spool_config){
 		.path = f->path,
+		.young_path = f->young_path,
+		.young_max_bytes = INT64_C(4) * 1024 * 1024,
 		.max_bytes = INT64_C(16) * 1024 * 1024,
 		.clock = &f->clock.clock,
 	};

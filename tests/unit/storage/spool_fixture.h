@@ -12,6 +12,8 @@
 struct spool_fixture {
 	char folder[FOLDER_SIZE];
 	char path[FOLDER_SIZE + 16];
+	char young_path[FOLDER_SIZE + 16];
+	char boot_id[CLOCK_BOOT_ID_LEN + 1]; /* in which the young floor was made */
 	struct clock_fake clock;
 	struct spool_config config;
 	struct spool *spool;
@@ -27,9 +29,11 @@ int spool_fixture_tear_down(void **state);
 void fixture_open(struct spool_fixture *f);
 /* Closes in order and opens again. */
 void fixture_reopen(struct spool_fixture *f);
-/* Opens again and leaves the old handle as it is, as a killed process does. */
+/* Leaves the old handle as it is and opens what its files held at this moment: a kill, or where the
+ * machine has booted since, a power cut. */
 void fixture_abandon(struct spool_fixture *f);
-/* The machine boots: another boot id, monotonic time from a second on. The spool is not touched. */
+/* The machine boots: another boot id, monotonic time from a second on. With the next opening the young
+ * floor is gone, as tmpfs is. */
 void fixture_boot(struct spool_fixture *f, int boot);
 
 /* Stores one batch of one record {"n":n,...} padded to about `size` bytes; returns its number. */

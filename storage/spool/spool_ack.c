@@ -1,0 +1,186 @@
+/* Letting go of what the core has.
+ *
+ * The young floor forgets at once. On disk that would cost a commit for each acknowledgement, so
+ * there it is only noted ("doomed"), and deleted with the next move or soon after. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/spool/spool_priv.h"
+
+#define DOOM_US INT64_C(500000)
+
+bool spool_is_doomed(const struct spool *spool, int64_t id, int64_t *ret_last)
+{
+	int i;
+
+	for (i = 0; i < spool->doomed_count; i++) {
+		if (id < spool->doomed[i].first || id > spool->doomed[i].last)
+			continue;
+		*ret_last = spool->doomed[i].last;
+		return true;
+	}
+	return false;
+}
+
+int spool_delete_doomed(struct spool *spool)
+{
+	struct held held[CLASSES];
+	int i, r = 0;
+
+	/* They are counted as gone already. */
+	memcpy(held, spool->now.held[DISK], sizeof(held));
+	for (i = 0; r == 0 && i < spool->doomed_count; i++)
+		r = floor_remove(spool, DISK, spool->doomed[i], NULL);
+	memcpy(spool->now.held[DISK], held, sizeof(held));
+	return r;
+}
+
+void spool_clear_doomed(struct spool *spool)
+{
+	spool->doomed_count = 0;
+	spool->doom_due_us = INT64_MAX;
+}
+
+/* Joins the ranges that touch; keeps them in order. */
+static void doom(struct spool *spool, struct id_range range)
+{
+	struct id_range *doomed = spool->doomed;
+	int at = 0, end;
+
+	while (at < spool->doomed_count && doomed[at].last + 1 < range.first)
+		at++;
+	for (end = at; end < spool->doomed_count && doomed[end].first <= range.last + 1; end++) {
+		if (doomed[end].first < range.first)
+			range.first = doomed[end].first;
+		if (doomed[end].last > range.last)
+			range.last = doomed[end].last;
+	}
+	memmove(&doomed[at + 1], &doomed[end],
+		(size_t)(spool->doomed_count - end) * sizeof(*doomed));
+	spool->doomed_count += 1 - (end - at);
+	doomed[at] = range;
+	if (spool->doom_due_us == INT64_MAX)
+		spool->doom_due_us = clock_mono_us(spool->clock) + DOOM_US;
+}
+
+/* What the disk has in a range without a doomed id counts as gone. 1 where there was something. */
+static int count_out(struct spool *spool, struct id_range range)
+{
+	struct sql_stmt *stmt =
+		sql_stmt(spool->sql[DISK], "SELECT class, count(*), sum(length(body)) FROM batch"
+					   " WHERE id BETWEEN $1 AND $2 GROUP BY class");
+	int64_t class, some = 0;
+	int r;
+
+	sql_bind_int(stmt, 1, range.first);
+	sql_bind_int(stmt, 2, range.last);
+	while ((r = sql_step(stmt)) == 1) {
+		class = sql_int(stmt, 0);
+		some += sql_int(stmt, 1);
+		if (class < 0 || class >= CLASSES)
+			continue;
+		spool->now.held[DISK][class].batches -= sql_int(stmt, 1);
+		spool->now.held[DISK][class].bytes -= sql_int(stmt, 2);
+	}
+	spool->now.acked += some;
+	return r ? spool_fail_sql(spool, DISK, r) : some > 0;
+}
+
+/* The part of a range that begins at `first` and of which nothing is doomed. */
+static struct id_range next_part(const struct spool *spool, int64_t first, int64_t last)
+{
+	int i;
+
+	for (i = 0; i < spool->doomed_count; i++) {
+		if (spool->doomed[i].last < first)
+			continue;
+		if (spool->doomed[i].first <= first)
+			first = spool->doomed[i].last + 1;
+		else if (spool->doomed[i].first <= last)
+			return (struct id_range){first, spool->doomed[i].first - 1};
+		else
+			break;
+	}
+	return (struct id_range){first, last};
+}
+
+/* Makes room: at worst the acknowledged is sent again. */
+static int make_room(struct spool *spool)
+{
+	if (spool->doomed_count < DOOMED_MAX)
+		return 0;
+	if (spool_disk_well(spool) && spool_move(spool, WIRE_CLASS_ALARM) == 0)
+		return 0;
+	spool_clear_doomed(spool);
+	spool->recount = true;
+	return 0;
+}
+
+static int ack_on_disk(struct spool *spool, struct id_range range)
+{
+	struct id_range part;
+	int64_t at;
+	int r, some = 0;
+
+	if (!spool->sql[DISK] || !spool_on_disk(spool))
+		return 0;
+	for (at = range.first; at <= range.last; at = part.last + 1) {
+		part = next_part(spool, at, range.last);
+		if (part.first > part.last)
+			break;
+		r = count_out(spool, part);
+		if (r < 0) {
+			(void)spool_disk_failed(spool, r);
+			spool->recount = true;
+			return r == -EUCLEAN ? r : 0;
+		}
+		some |= r;
+	}
+	if (!some)
+		return 0;
+	(void)make_room(spool);
+	doom(spool, range);
+	return 0;
+}
+
+static int ack_young(struct spool *spool, const struct id_range *ranges, size_t count)
+{
+	size_t i;
+	int r;
+
+	r = floor_begin(spool, YOUNG);
+	if (r)
+		return r;
+	for (i = 0; r == 0 && i < count; i++)
+		r = floor_remove(spool, YOUNG, ranges[i], &spool->now.acked);
+	return floor_end(spool, r);
+}
+
+int spool_ack(struct spool *spool, const char *epoch, const struct wire_range *ranges, size_t count,
+	      int64_t *ret_removed)
+{
+	const int64_t before = spool->now.acked;
+	struct id_range ids[WIRE_RANGES_MAX];
+	int64_t seq = 0, first, last, most = NUMBER_MAX;
+	size_t i, n = 0;
+	int r;
+
+	r = spool_find_epoch(spool, epoch, &seq);
+	/* What is acknowledged before it was made is none of ours. */
+	if (seq == spool->now.seq)
+		most = spool->now.row.next - 1;
+	for (i = 0; r == 1 && i < count && n < WIRE_RANGES_MAX; i++) {
+		first = ranges[i].first > 0 ? ranges[i].first : 1;
+		last = ranges[i].last < most ? ranges[i].last : most;
+		if (first <= last)
+			ids[n++] = (struct id_range){id_of(seq, first), id_of(seq, last)};
+	}
+	if (r == 1)
+		r = n ? ack_young(spool, ids, n) : 0;
+	for (i = 0; r == 0 && i < n; i++)
+		r = ack_on_disk(spool, ids[i]);
+	if (r == 0 && ret_removed)
+		*ret_removed = spool->now.acked - before;
+	return r;
+}

@@ -1,0 +1,267 @@
+/* One floor: its file, transactions and rows. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema_spool.h"
+#include "storage/spool/spool_priv.h"
+
+/* A check reads the whole file; on a card that reads 20 MB/s this many pages take a second or two. */
+#define CHECK_PAGES_MAX 8192
+
+/* Opening. */
+
+int floor_open(struct spool *spool, enum floor_name floor)
+{
+	const unsigned flags[FLOORS] = {
+		[YOUNG] = SQL_CREATE | SQL_LEAN | SQL_VOLATILE,
+		[DISK] = SQL_CREATE | SQL_LEAN | SQL_COUNTED,
+	};
+	char *url = NULL;
+	int r;
+
+	if (asprintf(&url, "sqlite:%s", spool->paths[floor]) < 0)
+		return spool_fail(spool, -ENOMEM, "out of memory");
+	spool->blame = floor;
+	r = sql_open(url, flags[floor], &spool->sql[floor], spool->error, sizeof(spool->error));
+	free(url);
+	if (r)
+		return r;
+	r = schema_migrate(spool->sql[floor], &schema_spool, NULL, NULL, spool->error,
+			   sizeof(spool->error));
+	if (r)
+		floor_close(spool, floor);
+	return r;
+}
+
+void floor_close(struct spool *spool, enum floor_name floor)
+{
+	sql_close(spool->sql[floor]);
+	spool->sql[floor] = NULL;
+}
+
+/* What is corrupt beyond the limit is found by whoever reads it: each body has its digest. */
+int floor_check(struct spool *spool, enum floor_name floor)
+{
+	struct sql_stmt *stmt = sql_stmt(spool->sql[floor], "PRAGMA page_count");
+	const char *answer;
+	int64_t pages = 0;
+	int r;
+
+	r = floor_number(spool, floor, stmt, &pages);
+	if (r || pages > CHECK_PAGES_MAX)
+		return r;
+	stmt = sql_stmt(spool->sql[floor], "PRAGMA quick_check(1)");
+	r = sql_step(stmt);
+	if (r < 0)
+		return spool_fail_sql(spool, floor, r);
+	answer = r == 1 ? sql_text(stmt, 0) : NULL;
+	spool->blame = floor;
+	r = 0;
+	if (!answer || strcmp(answer, "ok") != 0)
+		r = spool_fail(spool, -EUCLEAN, answer ? answer : "no answer to quick_check");
+	sql_done(stmt);
+	return r;
+}
+
+/* Transactions. */
+
+int floor_begin(struct spool *spool, enum floor_name floor)
+{
+	int r;
+
+	if (!spool->sql[floor])
+		return spool_fail(spool, spool->disk_error ? spool->disk_error : -EIO,
+				  "the disk is not there");
+	r = sql_begin(spool->sql[floor]);
+	if (r)
+		return spool_fail_sql(spool, floor, r);
+	spool->saved = spool->now;
+	spool->in = floor;
+	return 0;
+}
+
+/* The running epoch's row; the figures of the disk stand on the disk alone. */
+static int store_row(struct spool *spool, enum floor_name floor)
+{
+	const struct epoch_row *row = &spool->now.row;
+	struct sql_stmt *stmt;
+	int r;
+
+	stmt = sql_stmt(spool->sql[floor],
+			"UPDATE epoch SET next = $2, settled = $3, dropped_sample = $4,"
+			" dropped_state = $5, dropped_alarm = $6, dropped_ledger = $7,"
+			" written_total = $8, written_today = $9, written_day = $10,"
+			" measured_ms = $11, credit = $12 WHERE seq = $1");
+	sql_bind_int(stmt, 1, spool->now.seq);
+	sql_bind_int(stmt, 2, row->next);
+	sql_bind_int(stmt, 3, row->settled);
+	sql_bind_int(stmt, 4, row->dropped[WIRE_CLASS_SAMPLE]);
+	sql_bind_int(stmt, 5, row->dropped[WIRE_CLASS_STATE]);
+	sql_bind_int(stmt, 6, row->dropped[WIRE_CLASS_ALARM]);
+	sql_bind_int(stmt, 7, row->dropped[WIRE_CLASS_LEDGER]);
+	sql_bind_int(stmt, 8, spool->written_total);
+	sql_bind_int(stmt, 9, spool->written_today);
+	sql_bind_int(stmt, 10, spool->written_day);
+	sql_bind_int(stmt, 11, spool->measured_ms);
+	if (spool->config.write_budget)
+		sql_bind_int(stmt, 12, spool->credit);
+	r = sql_run(stmt);
+	if (r)
+		return spool_fail_sql(spool, floor, r);
+	if (sql_changes(spool->sql[floor]) != 1)
+		return spool_fail(spool, -EUCLEAN, "the running epoch is not there any more");
+	spool->now.stored[floor] = *row;
+	return 0;
+}
+
+static bool row_differs(const struct spool *spool, enum floor_name floor)
+{
+	return memcmp(&spool->now.row, &spool->now.stored[floor], sizeof(spool->now.row)) != 0;
+}
+
+int floor_end(struct spool *spool, int r)
+{
+	const enum floor_name floor = spool->in;
+
+	if (r == 0 && row_differs(spool, floor) && (floor == YOUNG || spool->now.adopted))
+		r = store_row(spool, floor);
+	if (r == 0) {
+		r = sql_commit(spool->sql[floor]);
+		if (r)
+			r = spool_fail_sql(spool, floor, r);
+	}
+	if (r == 0) {
+		if (floor == DISK)
+			spool->now.row.settled = spool->now.row.next;
+		return 0;
+	}
+	sql_rollback(spool->sql[floor]);
+	spool->now = spool->saved;
+	spool->notice.id = 0;
+	return r;
+}
+
+void floor_settle(struct spool *spool)
+{
+	if (row_differs(spool, YOUNG) && floor_begin(spool, YOUNG) == 0)
+		(void)floor_end(spool, 0);
+}
+
+/* Rows. */
+
+int floor_number(struct spool *spool, enum floor_name floor, struct sql_stmt *stmt,
+		 int64_t *ret_number)
+{
+	int r;
+
+	r = sql_step(stmt);
+	if (r == 1)
+		*ret_number = sql_int(stmt, 0);
+	sql_done(stmt);
+	return r == 1 ? 0 : spool_fail_sql(spool, floor, r ? r : -EIO);
+}
+
+int floor_count(struct spool *spool, enum floor_name floor)
+{
+	struct sql_stmt *stmt =
+		sql_stmt(spool->sql[floor], "SELECT class, count(*), sum(length(body)) FROM batch"
+					    " GROUP BY class");
+	struct held held[CLASSES] = {{0}};
+	int64_t class;
+	int r;
+
+	while ((r = sql_step(stmt)) == 1) {
+		class = sql_int(stmt, 0);
+		if (class < 0 || class >= CLASSES)
+			continue; /* unreadable: given up when it is read */
+		held[class].batches = sql_int(stmt, 1);
+		held[class].bytes = sql_int(stmt, 2);
+	}
+	if (r)
+		return spool_fail_sql(spool, floor, r);
+	memcpy(spool->now.held[floor], held, sizeof(held));
+	return 0;
+}
+
+void floor_read_row(struct sql_stmt *stmt, struct row *ret_row)
+{
+	ret_row->id = sql_int(stmt, 0);
+	ret_row->class = sql_int(stmt, 1);
+	ret_row->encoding = sql_int(stmt, 2);
+	ret_row->records = sql_int(stmt, 3);
+	ret_row->first_mono_us = sql_int(stmt, 4);
+	ret_row->last_mono_us = sql_int(stmt, 5);
+	ret_row->digest = sql_text(stmt, 6);
+	ret_row->body = sql_blob(stmt, 7, &ret_row->len);
+}
+
+int floor_insert(struct spool *spool, enum floor_name floor, const struct row *row)
+{
+	struct sql_stmt *stmt =
+		sql_stmt(spool->sql[floor], "INSERT INTO batch (" FLOOR_COLUMNS ")"
+					    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+					    " ON CONFLICT (id) DO NOTHING");
+	struct held *held;
+	int r;
+
+	sql_bind_int(stmt, 1, row->id);
+	sql_bind_int(stmt, 2, row->class);
+	sql_bind_int(stmt, 3, row->encoding);
+	sql_bind_int(stmt, 4, row->records);
+	sql_bind_int(stmt, 5, row->first_mono_us);
+	sql_bind_int(stmt, 6, row->last_mono_us);
+	sql_bind_text(stmt, 7, row->digest);
+	sql_bind_blob(stmt, 8, row->body, row->len);
+	r = sql_run(stmt);
+	if (r)
+		return spool_fail_sql(spool, floor, r);
+	if (sql_changes(spool->sql[floor]) == 0)
+		return 0;
+	if (row->class >= 0 && row->class < CLASSES) {
+		held = &spool->now.held[floor][row->class];
+		held->batches++;
+		held->bytes += (int64_t)row->len;
+	}
+	return 1;
+}
+
+int floor_remove(struct spool *spool, enum floor_name floor, struct id_range range,
+		 int64_t *ret_batches)
+{
+	struct sql_stmt *stmt =
+		sql_stmt(spool->sql[floor], "DELETE FROM batch WHERE id BETWEEN $1 AND $2"
+					    " RETURNING class, length(body)");
+	int64_t class;
+	int r;
+
+	sql_bind_int(stmt, 1, range.first);
+	sql_bind_int(stmt, 2, range.last);
+	while ((r = sql_step(stmt)) == 1) {
+		class = sql_int(stmt, 0);
+		if (ret_batches)
+			++*ret_batches;
+		if (class < 0 || class >= CLASSES)
+			continue;
+		spool->now.held[floor][class].batches--;
+		spool->now.held[floor][class].bytes -= sql_int(stmt, 1);
+	}
+	return r ? spool_fail_sql(spool, floor, r) : 0;
+}
+
+int floor_first(struct spool *spool, enum floor_name floor, struct id_range range, int64_t *ret_id)
+{
+	struct sql_stmt *stmt =
+		sql_stmt(spool->sql[floor], "SELECT id FROM batch WHERE id BETWEEN $1 AND $2"
+					    " ORDER BY id LIMIT 1");
+	int r;
+
+	sql_bind_int(stmt, 1, range.first);
+	sql_bind_int(stmt, 2, range.last);
+	r = sql_step(stmt);
+	if (r == 1)
+		*ret_id = sql_int(stmt, 0);
+	sql_done(stmt);
+	return r < 0 ? spool_fail_sql(spool, floor, r) : r;
+}
