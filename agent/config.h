@@ -18,13 +18,13 @@ struct agent_config {
 	struct profiles *profiles; /* owns those of the sources */
 	const char *workspace, *gateway_id;
 	const char *state_dir; /* spool, saved clock, lock */
+	const char *run_dir;   /* on tmpfs: the spool's young floor; for this gateway alone */
 	const char *socket;    /* the daemon answers `status` there */
 	enum clock_trust trust;
 	enum log_level log_level;
 	struct uplink_config uplink;
 	struct sampler_config sampler;
-	int64_t spool_bytes;
-	int64_t spool_age_ms;
+	struct spool_config spool; /* without paths and clock */
 	size_t source_count;
 	struct source_config sources[WIRE_SOURCES_MAX];
 	struct bus_table *tables[WIRE_SOURCES_MAX]; /* owns those of the sources */

@@ -173,6 +173,9 @@ static void on_signal(void *arg, int signo)
 	daemon_stop_sources(daemon);
 	if (sampler_flush(daemon->sampler, loop_now_us(daemon->loop)))
 		log_error("the last readings could not be stored");
+	if (spool_flush(daemon->spool))
+		log_error("the spool's disk fails, what is new stays in memory reason=\"%s\"",
+			  spool_error(daemon->spool));
 	uplink_stop(daemon->uplink);
 }
 
@@ -211,15 +214,31 @@ static int set_up_loop(struct daemon *daemon)
 	return r;
 }
 
+/* Takes a folder for this agent alone; `lock` is what came of it. */
+static int take_folder(int lock, const char *folder, const char *path)
+{
+	if (lock >= 0)
+		return 0;
+	log_error("%s cannot be used path=\"%s\" reason=\"%s\"", folder, path,
+		  lock == -EWOULDBLOCK ? "another agent uses it" : strerror(-lock));
+	return lock;
+}
+
 static int take_lock(struct daemon *daemon)
 {
-	daemon->lock = daemon_lock(daemon->config);
-	if (daemon->lock >= 0)
-		return 0;
-	log_error("state folder cannot be used path=\"%s\" reason=\"%s\"",
-		  daemon->config->state_dir,
-		  daemon->lock == -EWOULDBLOCK ? "another agent uses it" : strerror(-daemon->lock));
-	return daemon->lock;
+	const struct agent_config *config = daemon->config;
+	int r;
+
+	daemon->lock = daemon_lock(config);
+	r = take_folder(daemon->lock, "state folder", config->state_dir);
+	if (r)
+		return r;
+	daemon->run_lock = daemon_lock_run(config);
+	r = take_folder(daemon->run_lock, "run folder", config->run_dir);
+	if (!r && !daemon_run_is_tmpfs(config))
+		log_warning("the run folder is not in memory, it wears the disk run_dir=\"%s\"",
+			    config->run_dir);
+	return r;
 }
 
 static int open_control(struct daemon *daemon)
@@ -242,7 +261,7 @@ static int set_up(struct daemon *daemon)
 	if (!r)
 		r = take_lock(daemon);
 	if (!r)
-		r = daemon_open_spool(daemon);
+		r = daemon_open_spool(daemon, false);
 	if (r)
 		return r;
 	r = sampler_create(&daemon->config->sampler, daemon_store, daemon, &daemon->sampler);
@@ -265,6 +284,8 @@ static void tear_down(struct daemon *daemon)
 	sampler_destroy(daemon->sampler);
 	spool_close(daemon->spool);
 	loop_destroy(daemon->loop);
+	if (daemon->run_lock >= 0)
+		close(daemon->run_lock);
 	if (daemon->lock >= 0)
 		close(daemon->lock);
 }
@@ -279,6 +300,7 @@ int daemon_run(const struct agent_config *config)
 		return -ENOMEM;
 	daemon->config = config;
 	daemon->lock = -1;
+	daemon->run_lock = -1;
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* A file size limit is an error of the write, like a full disk. */
 	(void)signal(SIGXFSZ, SIG_IGN);
@@ -292,6 +314,7 @@ int daemon_run(const struct agent_config *config)
 		   FRESHET_VERSION, config->workspace, config->gateway_id, config->source_count,
 		   stats.batches, spool_epoch(daemon->spool));
 	daemon_keep_time(daemon);
+	daemon_arm_spool(daemon);
 	r = daemon_start_sources(daemon);
 	if (!r)
 		r = uplink_start(daemon->uplink);

@@ -11,12 +11,21 @@ int daemon_run(const struct agent_config *config);
  * stdout. Returns 0 where all answered, 1 where not, -errno. */
 int daemon_probe(const struct agent_config *config, const char *only, bool json);
 
-/* The path of the spool's file in a state folder. */
+/* What spool_open() wants, from the configuration: its texts point into `paths`. Returns 0 or -errno. */
 #define DAEMON_PATH_MAX 4096
-int daemon_spool_path(const struct agent_config *config, char out[static DAEMON_PATH_MAX]);
+struct daemon_spool_paths {
+	char disk[DAEMON_PATH_MAX];
+	char young[DAEMON_PATH_MAX];
+};
+int daemon_spool_config(const struct agent_config *config, struct clock *clock,
+			struct daemon_spool_paths *paths, struct spool_config *ret_spool);
 
 /* Takes the state folder for this process alone (made where it is missing). Returns a descriptor to
  * keep open, -EWOULDBLOCK where another process has it, -errno. */
 int daemon_lock(const struct agent_config *config);
+/* The same of the run folder: two gateways on one machine need two. */
+int daemon_lock_run(const struct agent_config *config);
+/* True where the run folder is kept in memory; where it cannot be asked, too. */
+bool daemon_run_is_tmpfs(const struct agent_config *config);
 
 #endif

@@ -1,16 +1,26 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "agent/daemon_priv.h"
 
-int daemon_spool_path(const struct agent_config *config, char out[static DAEMON_PATH_MAX])
+int daemon_spool_config(const struct agent_config *config, struct clock *clock,
+			struct daemon_spool_paths *paths, struct spool_config *ret_spool)
 {
-	if (snprintf(out, DAEMON_PATH_MAX, "%s/spool.db", config->state_dir) >= DAEMON_PATH_MAX)
+	if (snprintf(paths->disk, DAEMON_PATH_MAX, "%s/spool.db", config->state_dir) >=
+		    DAEMON_PATH_MAX ||
+	    snprintf(paths->young, DAEMON_PATH_MAX, "%s/young.db", config->run_dir) >=
+		    DAEMON_PATH_MAX)
 		return -ENAMETOOLONG;
+	*ret_spool = config->spool;
+	ret_spool->path = paths->disk;
+	ret_spool->young_path = paths->young;
+	ret_spool->clock = clock;
 	return 0;
 }
 
@@ -47,15 +57,15 @@ int daemon_make_parent(const char *path)
 	return make_folders(folder);
 }
 
-int daemon_lock(const struct agent_config *config)
+static int lock_folder(const char *folder)
 {
 	char path[DAEMON_PATH_MAX];
 	int fd;
-	int r = make_folders(config->state_dir);
+	int r = make_folders(folder);
 
 	if (r)
 		return r;
-	if (snprintf(path, sizeof(path), "%s/lock", config->state_dir) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/lock", folder) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (fd < 0)
@@ -66,4 +76,23 @@ int daemon_lock(const struct agent_config *config)
 		return r;
 	}
 	return fd;
+}
+
+int daemon_lock(const struct agent_config *config)
+{
+	return lock_folder(config->state_dir);
+}
+
+int daemon_lock_run(const struct agent_config *config)
+{
+	return lock_folder(config->run_dir);
+}
+
+bool daemon_run_is_tmpfs(const struct agent_config *config)
+{
+	struct statfs fs;
+
+	if (statfs(config->run_dir, &fs))
+		return true;
+	return fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC;
 }

@@ -29,6 +29,7 @@ struct daemon {
 	struct source *sources[WIRE_SOURCES_MAX];
 	size_t source_count;
 	struct loop_timer seal;   /* what waits in the sampler */
+	struct loop_timer move;   /* the spool's own work */
 	struct loop_timer upkeep; /* anchor, saved time */
 	struct loop_timer watchdog;
 	struct loop_timer gps_time; /* an anchor that GPS has told */
@@ -41,8 +42,9 @@ struct daemon {
 	int64_t refused;             /* updates that the sampler could not take */
 	int64_t spool_errors;
 	bool spool_failing; /* said once, until it works again */
+	bool disk_failing;  /* the same of the spool's disk */
 	bool stopping;
-	int lock;
+	int lock, run_lock;
 };
 
 /* ---- daemon.c ---- */
@@ -52,8 +54,12 @@ void daemon_stop_sources(struct daemon *daemon);
 
 /* ---- daemon_store.c ---- */
 
-/* Opens daemon->spool and says in the log what went wrong. Returns 0 or -errno. */
-int daemon_open_spool(struct daemon *daemon);
+/* Opens daemon->spool and says in the log what went wrong; `damaged` as in spool_config. Returns 0 or
+ * -errno. */
+int daemon_open_spool(struct daemon *daemon, bool damaged);
+/* The timer `move` is set for what the spool has to do. To be called after everything that may have
+ * given it something. */
+void daemon_arm_spool(struct daemon *daemon);
 /* The spool failed: says so once, until it works again, and begins a new one where it is damaged. */
 void daemon_spool_trouble(struct daemon *daemon, int error);
 /* The sampler's batches go into the spool; `arg` is the daemon. Returns 0 or -errno: the sampler keeps

@@ -5,31 +5,35 @@
 
 #include "agent/daemon_priv.h"
 
+/* How often the spool is asked whether there is something to do. */
+#define SPOOL_LOOK_US INT64_C(1000000)
+
 static void on_seal(struct loop_timer *timer);
+static void on_move(struct loop_timer *timer);
 
 /* ---- spool ---- */
 
-int daemon_open_spool(struct daemon *daemon)
+int daemon_open_spool(struct daemon *daemon, bool damaged)
 {
-	char path[DAEMON_PATH_MAX];
+	struct daemon_spool_paths *paths = malloc(sizeof(*paths));
+	struct spool_config config;
 	char error[256] = "";
 	char *notice = NULL;
-	struct spool_config config = {
-		.path = path,
-		.max_bytes = daemon->config->spool_bytes,
-		.max_age_ms = daemon->config->spool_age_ms,
-		.clock = &daemon->clock.clock,
-	};
-	int r = daemon_spool_path(daemon->config, path);
+	int r = -ENOMEM;
 
-	if (!r)
+	if (paths)
+		r = daemon_spool_config(daemon->config, &daemon->clock.clock, paths, &config);
+	if (!r) {
+		config.damaged = damaged;
 		r = spool_open(&config, &daemon->spool, &notice, error, sizeof(error));
+	}
 	if (notice)
 		log_error("spool replaced: %s", notice);
 	free(notice);
+	free(paths);
 	if (r)
-		log_error("spool cannot be opened path=\"%s\" reason=\"%s\"", path,
-			  error[0] ? error : strerror(-r));
+		log_error("spool cannot be opened folder=\"%s\" reason=\"%s\"",
+			  daemon->config->state_dir, error[0] ? error : strerror(-r));
 	daemon->uplink_env.spool = daemon->spool;
 	return r;
 }
@@ -39,7 +43,7 @@ static void reopen_spool(struct daemon *daemon)
 {
 	spool_close(daemon->spool);
 	daemon->spool = NULL;
-	if (daemon_open_spool(daemon)) {
+	if (daemon_open_spool(daemon, true)) {
 		/* Without a spool nothing may be read: systemd starts us anew. */
 		log_error("going down: there is no spool");
 		exit(EXIT_FAILURE);
@@ -75,6 +79,44 @@ static void watch_drops(struct daemon *daemon)
 	sampler_keyframe_all(daemon->sampler, loop_now_us(daemon->loop));
 }
 
+/* Says once that the disk fails, and that it works again. */
+static void watch_disk(struct daemon *daemon, int error)
+{
+	if (error && !daemon->disk_failing)
+		log_error("the spool's disk fails, what is new is kept in memory reason=\"%s\" errno=%d",
+			  spool_error(daemon->spool), -error);
+	if (!error && daemon->disk_failing)
+		log_notice("the spool's disk works again");
+	daemon->disk_failing = error != 0;
+}
+
+static void on_move(struct loop_timer *timer)
+{
+	struct daemon *daemon = timer->arg;
+	const int r = spool_run(daemon->spool);
+
+	if (r == -EUCLEAN)
+		daemon_spool_trouble(daemon, r);
+	else
+		watch_disk(daemon, r);
+	/* A disk that came has batches with ids of their own. */
+	if (spool_take_replaced(daemon->spool) && daemon->uplink)
+		uplink_spool_replaced(daemon->uplink);
+	watch_drops(daemon);
+	daemon_arm_spool(daemon);
+}
+
+void daemon_arm_spool(struct daemon *daemon)
+{
+	const int64_t wait = spool_due(daemon->spool) - loop_now_us(daemon->loop);
+
+	/* Acknowledgements give it work too, without a word to us. */
+	if (loop_timer_set(daemon->loop, &daemon->move,
+			   wait < 0 ? 0 : (wait < SPOOL_LOOK_US ? wait : SPOOL_LOOK_US), on_move,
+			   daemon))
+		log_error("out of memory: the spool is not moved to disk");
+}
+
 int daemon_store(void *arg, const struct spool_put *puts, size_t count)
 {
 	struct daemon *daemon = arg;
@@ -89,6 +131,7 @@ int daemon_store(void *arg, const struct spool_put *puts, size_t count)
 		log_notice("spool works again");
 	daemon->spool_failing = false;
 	daemon->stored = true;
+	daemon_arm_spool(daemon);
 	if (daemon->uplink)
 		uplink_stored(daemon->uplink, count);
 	return 0;

@@ -15,16 +15,15 @@
 static int open_spool(const struct agent_config *config, struct clock_system *clock,
 		      struct spool **ret_spool)
 {
-	char path[DAEMON_PATH_MAX];
+	struct daemon_spool_paths *paths = malloc(sizeof(*paths));
 	char error[256] = "";
 	char *notice = NULL;
-	const struct spool_config spool = {.path = path,
-					   .max_bytes = config->spool_bytes,
-					   .max_age_ms = config->spool_age_ms,
-					   .clock = &clock->clock};
-	int r = daemon_spool_path(config, path);
+	struct spool_config spool;
+	int r = -ENOMEM;
 
-	if (!r && access(path, R_OK))
+	if (paths)
+		r = daemon_spool_config(config, &clock->clock, paths, &spool);
+	if (!r && access(paths->disk, R_OK))
 		r = -errno;
 	if (!r)
 		r = clock_system_init(clock, config->trust);
@@ -35,6 +34,7 @@ static int open_spool(const struct agent_config *config, struct clock_system *cl
 	if (r && error[0])
 		(void)fprintf(stderr, "freshet-agent: %s\n", error);
 	free(notice);
+	free(paths);
 	return r;
 }
 

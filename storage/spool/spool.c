@@ -173,6 +173,10 @@ int spool_open(const struct spool_config *config, struct spool **ret_spool, char
 	enum floor_name blame = DISK;
 	int tries, r = config->damaged ? -EUCLEAN : 0;
 
+	if (!config->path || !config->young_path) {
+		(void)snprintf(error, error_size, "a spool needs two files");
+		return -EINVAL;
+	}
 	for (tries = 0; tries <= FLOORS; tries++) {
 		if (r == -EUCLEAN) {
 			r = renew(config, blame, why, sizeof(why), &notice);

@@ -170,12 +170,13 @@ struct spool_filter {
 int spool_drop(struct spool *spool, const struct spool_filter *filter, int64_t *ret_records);
 
 /* Keeps a better anchor of the running boot: one of better quality, or of the same quality where it
- * moves times by a second or more. Where two trusted ones (GPS, synced) differ by more than
+ * moves times by SPOOL_ANCHOR_STEP_MS or more. Where two trusted ones (GPS, synced) differ by more than
  * SPOOL_TIME_BASE_MS the machine was set back or stood still: monotonic times before and after it do
  * not belong together. Then a new time base (boot.id) and with it a new epoch begins, and the caller
  * forgets what it has read and makes keyframes. It goes to the disk with what else goes there. 1 a new
  * time base, 0, or -errno. */
 #define SPOOL_TIME_BASE_MS 2000
+#define SPOOL_ANCHOR_STEP_MS 50
 int spool_set_anchor(struct spool *spool, int64_t mono_us, int64_t at_ms,
 		     enum clock_quality quality);
 

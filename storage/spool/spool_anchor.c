@@ -100,10 +100,9 @@ int spool_write_boot(struct spool *spool, enum floor_name floor)
 /* How far apart the times are that two anchors give to one moment. */
 static int64_t distance(const struct anchor *a, const struct anchor *b)
 {
-	const int64_t mono_ms = (b->mono_us - a->mono_us) / 1000;
-	const int64_t apart = (b->at_ms - a->at_ms) - mono_ms;
+	const int64_t ms = (a->at_ms - b->at_ms) - (a->mono_us - b->mono_us) / 1000;
 
-	return apart < 0 ? -apart : apart;
+	return ms < 0 ? -ms : ms;
 }
 
 static bool trusted(const struct anchor *anchor)
@@ -111,12 +110,12 @@ static bool trusted(const struct anchor *anchor)
 	return anchor->known && anchor->quality >= CLOCK_QUALITY_GPS;
 }
 
-/* Less than a second is not worth a write. */
+/* Less is not worth a write. */
 static bool better(const struct anchor *old, const struct anchor *new)
 {
 	if (!old->known || new->quality > old->quality)
 		return true;
-	return new->quality == old->quality && distance(old, new) >= 1000;
+	return new->quality == old->quality && distance(old, new) >= SPOOL_ANCHOR_STEP_MS;
 }
 
 static int keep_anchor(struct spool *spool, const struct anchor *anchor)

@@ -36,6 +36,11 @@ def sbin(name):
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin") or name
 
 
+def memory_folder():
+    """A folder on tmpfs; None where there is none."""
+    return "/dev/shm" if os.path.isdir("/dev/shm") else None
+
+
 def secret_file(path, text):
     """A file that only its owner reads."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
@@ -141,11 +146,15 @@ class Agent(Program):
         self.folder.mkdir(mode=0o700)
         self.conf = self.folder / "agent.conf"
         self.spool = self.folder / "state" / "spool.db"
+        # As /run is: in memory, and gone with the machine.
+        self.run_dir = Path(tempfile.mkdtemp(prefix="freshet-run-", dir=memory_folder()))
+        self.young = self.run_dir / "young.db"
         self.broker = broker
         # Short waits, so that tests need not: nothing here changes what is right.
         self.settings = {
             "agent": {"workspace": WORKSPACE, "gateway_id": gateway,
-                      "state_dir": self.folder / "state", "socket": self.folder / "agent.sock"},
+                      "state_dir": self.folder / "state", "run_dir": self.run_dir,
+                      "socket": self.folder / "agent.sock"},
             "clock": {"trust": "always"},
             "mqtt": {"host": "127.0.0.1", "password_file": self.folder / "password",
                      "reconnect_min": "100 ms", "reconnect_max": "1 s", "resend": "1 s",
@@ -167,6 +176,9 @@ class Agent(Program):
 
     def write(self):
         (self.folder / "state").mkdir(mode=0o700, exist_ok=True)
+        beside = self.spool.with_name("young.db")
+        if not beside.is_symlink():
+            beside.symlink_to(self.young)
         self.settings["mqtt"]["port"] = self.broker.port
         secret_file(self.folder / "password",
                     self.broker.passwords[f"{WORKSPACE}/{self.gateway}"] + "\n")
@@ -300,6 +312,8 @@ class Depot:
         # A killed program gives no status: what a sanitizer said of it stands in its log.
         found = [program.name for program in self.programs()
                  if re.search(r"(WARNING|ERROR): \w+Sanitizer", program.log())]
+        for agent in self.agents:
+            shutil.rmtree(agent.run_dir, ignore_errors=True)
         if found or kind is not None and not issubclass(kind, (KeyboardInterrupt, SystemExit)):
             print_logs(self.programs())
         if os.environ.get("FRESHET_KEEP"):

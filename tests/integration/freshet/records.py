@@ -20,14 +20,24 @@ def unpack(packing, body):
 
 
 class Spool:
-    """An agent's spool file."""
+    """An agent's spool: the file on disk and, beside it by a link, the one in memory. What leaves the
+    young one is on disk before: so it is read first."""
 
     def __init__(self, path):
+        self.epochs, self.next, held = {}, {}, set()
+        for floor in (path.with_name("young.db"), path):
+            if floor.exists():
+                self._read(floor, held)
+        self.held = [(self.epochs[id_ >> EPOCH_SHIFT], id_ & ((1 << EPOCH_SHIFT) - 1))
+                     for id_ in sorted(held)]
+
+    def _read(self, path, held):
         with _open(path) as db:
-            self.epochs = dict(db.execute("SELECT seq, id FROM epoch"))
-            self.next = dict(db.execute("SELECT id, next FROM epoch"))
-            self.held = [(self.epochs[id_ >> EPOCH_SHIFT], id_ & ((1 << EPOCH_SHIFT) - 1))
-                         for (id_,) in db.execute("SELECT id FROM batch")]
+            db.execute("BEGIN")
+            for seq, epoch, following in db.execute("SELECT seq, id, next FROM epoch"):
+                self.epochs[seq] = epoch
+                self.next[epoch] = max(following, self.next.get(epoch, 1))
+            held.update(id_ for (id_,) in db.execute("SELECT id FROM batch"))
         db.close()
 
 

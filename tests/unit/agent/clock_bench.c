@@ -86,13 +86,17 @@ int story_look(struct story *s)
 
 static void open_spool(struct story *s)
 {
+	char young[sizeof(s->path) + 16];
 	const struct spool_config config = {
 		.path = s->path,
+		.young_path = young,
 		.max_bytes = INT64_C(64) * 1024 * 1024,
 		.clock = &s->gateway.clock,
 	};
 	char error[256] = "";
 
+	/* Memory does not outlive a boot. */
+	(void)snprintf(young, sizeof(young), "%s.young-%d", s->path, s->boots);
 	if (spool_open(&config, &s->spool, NULL, error, sizeof(error)))
 		fail_msg("%s", error);
 	time_keeper_init(&s->keeper, &s->gateway.clock, s->trust, 0);
@@ -323,7 +327,10 @@ static void send_one(struct story *s, struct sending *sending, int64_t id)
 	struct time_offer time;
 
 	sending->found = false;
-	assert_int_equal(spool_peek_id(s->spool, id, copy_batch, sending), 1);
+	/* An acknowledgement may speak of one that is yet to be sent again after a power cut. */
+	if (spool_peek_id(s->spool, id, copy_batch, sending) == 0)
+		return;
+	assert_true(sending->found);
 	encode(s, sending);
 	story_pass(s, s->delay_ms * 1000);
 	assert_int_equal(accept_batch(s->accept, "w1", "g1", sending->payload.data,
