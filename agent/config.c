@@ -71,7 +71,12 @@ static const struct conf_key mqtt_keys[] = {
 	{.name = NULL},
 };
 #define CLASS_KEYS(class, what)                                                                    \
-	{class "_max_bytes", CONF_SIZE, "0", 0, KIB *KIB *MIB, NULL,                               \
+	{class "_max_bytes",                                                                       \
+	 CONF_SIZE,                                                                                \
+	 "0",                                                                                      \
+	 0,                                                                                        \
+	 KIB * KIB * MIB,                                                                          \
+	 NULL,                                                                                     \
 	 "how many bytes of " what " the spool may hold, 0 for no limit of their own"},            \
 	{                                                                                          \
 		class "_max_age", CONF_DURATION, "0", 0, 3650 * DAY_MS, NULL,                      \

@@ -83,8 +83,9 @@ static void watch_drops(struct daemon *daemon)
 static void watch_disk(struct daemon *daemon, int error)
 {
 	if (error && !daemon->disk_failing)
-		log_error("the spool's disk fails, what is new is kept in memory reason=\"%s\" errno=%d",
-			  spool_error(daemon->spool), -error);
+		log_error(
+			"the spool's disk fails, what is new is kept in memory reason=\"%s\" errno=%d",
+			spool_error(daemon->spool), -error);
 	if (!error && daemon->disk_failing)
 		log_notice("the spool's disk works again");
 	daemon->disk_failing = error != 0;

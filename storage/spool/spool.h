@@ -160,10 +160,10 @@ int spool_tell_end(struct spool *spool, const char *epoch);
 
 /* Which batches an operator gives up. */
 struct spool_filter {
-	const char *epoch;         /* NULL: any */
-	int64_t first, last;       /* numbers; 0, 0: any */
-	int class;                 /* enum wire_class; -1: any but ledger, which is never given up */
-	int64_t older_than_ms;     /* 0: of any age; otherwise where the age is certain */
+	const char *epoch;     /* NULL: any */
+	int64_t first, last;   /* numbers; 0, 0: any */
+	int class;             /* enum wire_class; -1: any but ledger, which is never given up */
+	int64_t older_than_ms; /* 0: of any age; otherwise where the age is certain */
 };
 /* Gives them up, stated with the reason "operator". *ret_records (may be NULL) is how many records
  * went. 0 or -errno; what was given up before an error is stated. */
@@ -189,9 +189,9 @@ struct spool_stats {
 	int64_t young_batches, young_bytes; /* of these, on the young floor */
 	int64_t disk_batches, disk_bytes;   /* and on disk */
 	int64_t class_batches[WIRE_CLASS_LEDGER + 1], class_bytes[WIRE_CLASS_LEDGER + 1];
-	int64_t oldest_mono_us;             /* of the running boot; -1 where none */
-	int64_t oldest_at_ms; /* as its anchor says; MODEL_NO_TIME where empty or not known */
-	int64_t dropped_total; /* records given up, ever */
+	int64_t oldest_mono_us; /* of the running boot; -1 where none */
+	int64_t oldest_at_ms;   /* as its anchor says; MODEL_NO_TIME where empty or not known */
+	int64_t dropped_total;  /* records given up, ever */
 	int64_t dropped[WIRE_CLASS_LEDGER + 1]; /* the same by class; kept over a restart */
 	int64_t appended_total;                 /* batches, since open */
 	int64_t acked_total;
@@ -205,7 +205,7 @@ struct spool_stats {
 	/* Bytes given to the disk: log, checkpoints and all. Kept over restarts. */
 	int64_t written_bytes_today; /* since 00:00 UTC by the machine's clock */
 	int64_t written_bytes_total;
-	int64_t measured_ms; /* running time over which the total was written */
+	int64_t measured_ms;  /* running time over which the total was written */
 	int64_t write_budget; /* as configured; 0: no limit */
 	int64_t budget_left;  /* bytes that may be written at once; below 0: moves wait */
 	/* endurance / (SPOOL_CARD_AMPLIFICATION * written_bytes_total / measured_ms), in days; -1 where

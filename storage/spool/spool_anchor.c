@@ -75,10 +75,10 @@ int spool_choose_base(struct spool *spool, const struct anchor *anchor)
 int spool_write_boot(struct spool *spool, enum floor_name floor)
 {
 	const struct anchor *anchor = &spool->now.anchor;
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql[floor],
-			 "INSERT INTO boot VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE"
-			 " SET anchor_mono_us = $4, anchor_at_ms = $5, quality = $6");
+	struct sql_stmt *stmt = sql_stmt(
+		spool->sql[floor],
+		"INSERT INTO boot VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE"
+		" SET anchor_mono_us = $4, anchor_at_ms = $5, quality = $6");
 	int r;
 
 	sql_bind_text(stmt, 1, spool->now.boot_id);
@@ -115,7 +115,7 @@ static bool better(const struct anchor *old, const struct anchor *new)
 {
 	if (!old->known || new->quality > old->quality)
 		return true;
-	return new->quality == old->quality && distance(old, new) >= SPOOL_ANCHOR_STEP_MS;
+	return new->quality == old->quality &&distance(old, new) >= SPOOL_ANCHOR_STEP_MS;
 }
 
 static int keep_anchor(struct spool *spool, const struct anchor *anchor)

@@ -22,7 +22,7 @@ static int rename_suffixed(const char *from, const char *to, const char *suffix)
 		old = NULL;
 	if (asprintf(&new, "%s%s", to, suffix) < 0)
 		new = NULL;
-	if (old && new && access(new, F_OK) == 0)
+	if (old && new &&access(new, F_OK) == 0)
 		r = -EEXIST;
 	else if (old && new)
 		r = rename(old, new) ? -errno : 0;

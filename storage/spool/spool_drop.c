@@ -26,7 +26,7 @@ struct choice {
 	struct id_range range; /* in one epoch */
 	int first_class, last_class;
 	const char *reason;
-	int64_t bytes;        /* enough is given up; INT64_MAX: no limit */
+	int64_t bytes;         /* enough is given up; INT64_MAX: no limit */
 	int64_t older_than_ms; /* 0: of any age; else up to the first that is not older */
 };
 

@@ -234,8 +234,7 @@ static int read_round(struct reader *reader, int64_t after, int *ret_gone)
 
 	reader->unreadable.count = 0;
 	for (f = YOUNG; f < FLOORS && r == 0; f++) {
-		reader->cursors[f].stmt =
-			prepare(spool, (enum floor_name)f, reader->back, after);
+		reader->cursors[f].stmt = prepare(spool, (enum floor_name)f, reader->back, after);
 		r = advance(reader, (enum floor_name)f);
 	}
 	if (r == 0)
@@ -347,7 +346,8 @@ static int find_floor(struct spool *spool, int64_t seq, int64_t *ret_floor)
 			(void)spool_disk_failed(spool, found_disk);
 	}
 	/* Too low a floor states less, and nothing that is wrong. */
-	if (found_disk < 0 || (!spool->sql[DISK] && (seq != spool->now.seq || spool->now.row.settled))) {
+	if (found_disk < 0 ||
+	    (!spool->sql[DISK] && (seq != spool->now.seq || spool->now.row.settled))) {
 		*ret_floor = 1;
 		return 0;
 	}

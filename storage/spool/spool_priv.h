@@ -146,18 +146,18 @@ struct spool {
 	int64_t disk_since_us, disk_retry_us;
 	bool replaced;
 	bool was_orderly; /* the disk says that the running epoch has ended: it must learn better */
-	bool restate; /* the ends of all epochs are to be stated with the next one */
-	bool recount; /* held[DISK] is not certain */
+	bool restate;     /* the ends of all epochs are to be stated with the next one */
+	bool recount;     /* held[DISK] is not certain */
 
 	int64_t written_base; /* of the disk connection's count, what is in `written_total` */
 	int64_t written_total, written_today, written_day;
 	int64_t measured_ms, measured_us; /* until `measured_us` */
 	int64_t credit, credit_us;
 
-	struct buf body;   /* packed, of the batch that is being stored */
-	struct buf ledger; /* JSON of the ledger batch that is being stored */
+	struct buf body;       /* packed, of the batch that is being stored */
+	struct buf ledger;     /* JSON of the ledger batch that is being stored */
 	enum floor_name blame; /* the floor that failed last */
-	bool unclean;      /* corruption was seen: this spool has to be opened anew */
+	bool unclean;          /* corruption was seen: this spool has to be opened anew */
 	char error[256];
 };
 

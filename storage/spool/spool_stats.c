@@ -19,8 +19,8 @@ static int take_oldest(void *arg, const struct spool_batch *batch)
 	const struct wire_boot *boot = &batch->boot;
 
 	if (boot->anchor_at_ms != MODEL_NO_TIME)
-		stats->oldest_at_ms = boot->anchor_at_ms +
-				      (batch->first_mono_us - boot->anchor_mono_us) / 1000;
+		stats->oldest_at_ms =
+			boot->anchor_at_ms + (batch->first_mono_us - boot->anchor_mono_us) / 1000;
 	if (strcmp(boot->id, oldest->spool->now.boot_id) == 0)
 		stats->oldest_mono_us = batch->first_mono_us;
 	return 1;

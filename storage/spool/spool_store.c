@@ -132,8 +132,8 @@ int spool_append(struct spool *spool, const struct spool_put *puts, size_t count
 		return r;
 	/* A disk that refuses has it later; spool_run() tells. */
 	if (wants_disk(spool, puts, count) && spool_disk_well(spool))
-		(void)spool_move(spool, spool_in_budget(spool) ? WIRE_CLASS_SAMPLE
-							       : WIRE_CLASS_ALARM);
+		(void)spool_move(spool,
+				 spool_in_budget(spool) ? WIRE_CLASS_SAMPLE : WIRE_CLASS_ALARM);
 	(void)spool_trim(spool);
 	*ret_first = first;
 	return 0;

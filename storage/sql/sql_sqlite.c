@@ -225,8 +225,8 @@ static int open_sqlite(const char *path, unsigned flags, struct sql **ret_sql, c
 	}
 	sql->base.ops = &sql_sqlite_ops;
 	sql->counted = (flags & SQL_COUNTED) != 0;
-	if (sqlite3_open_v2(path, &sql->db, mode, sql->counted ? sql_sqlite_counting_vfs() : NULL) !=
-	    SQLITE_OK)
+	if (sqlite3_open_v2(path, &sql->db, mode,
+			    sql->counted ? sql_sqlite_counting_vfs() : NULL) != SQLITE_OK)
 		r = sql->db ? last_error(sql->db) : -ENOMEM;
 	/* SQLite falls back to reading only, and would fail at the log in ways that mislead. */
 	if (r == 0 && !(flags & SQL_READ_ONLY) && sqlite3_db_readonly(sql->db, "main") == 1)
