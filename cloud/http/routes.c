@@ -5,12 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cloud/http/api.h"
+#include "cloud/http/routes_priv.h"
 
 /* ---- arguments -------------------------------------------------------------------------------- */
 
-/* False (and answered) where the argument `name` is not what it should be. */
-static bool refuse(struct api_call *call, const char *name, const char *detail)
+bool api_refuse(struct api_call *call, const char *name, const char *detail)
 {
 	char pointer[64];
 
@@ -19,7 +18,7 @@ static bool refuse(struct api_call *call, const char *name, const char *detail)
 	return false;
 }
 
-static bool take_page(struct api_call *call, struct query_page *page)
+bool api_take_page(struct api_call *call, struct query_page *page)
 {
 	const char *text = http_arg(call->request, "limit");
 	char *end;
@@ -28,25 +27,25 @@ static bool take_page(struct api_call *call, struct query_page *page)
 	*page = (struct query_page){.limit = QUERY_LIMIT_DEFAULT,
 				    .cursor = http_arg(call->request, "cursor")};
 	if (page->cursor && !page->cursor[0])
-		return refuse(call, "cursor", "must be the next_cursor of an earlier answer");
+		return api_refuse(call, "cursor", "must be the next_cursor of an earlier answer");
 	if (!text)
 		return true;
 	errno = 0;
 	limit = strtol(text, &end, 10);
 	if (errno || end == text || *end || limit < 1 || limit > QUERY_LIMIT_MAX)
-		return refuse(call, "limit", "must be a whole number from 1 to 1000");
+		return api_refuse(call, "limit", "must be a whole number from 1 to 1000");
 	page->limit = (int)limit;
 	return true;
 }
 
-static bool take_flag(struct api_call *call, const char *name, bool *ret)
+bool api_take_flag(struct api_call *call, const char *name, bool *ret)
 {
 	const char *text = http_arg(call->request, name);
 
 	*ret = text && strcmp(text, "1") == 0;
 	if (!text || *ret || strcmp(text, "0") == 0)
 		return true;
-	return refuse(call, name, "must be 0 or 1");
+	return api_refuse(call, name, "must be 0 or 1");
 }
 
 static bool take_filter(struct api_call *call, struct query_filter *filter)
@@ -58,23 +57,22 @@ static bool take_filter(struct api_call *call, struct query_filter *filter)
 	if (state) {
 		filter->state = health_state_find(state);
 		if (filter->state < 0)
-			return refuse(call, "state",
-				      "must be healthy, delayed, stale, awaiting-first-data or "
-				      "configured-no-data");
+			return api_refuse(call, "state",
+					  "must be healthy, delayed, stale, awaiting-first-data or "
+					  "configured-no-data");
 	}
 	if (reason) {
 		filter->reason = reason[0] ? health_reason_find(reason) : -1;
 		if (filter->reason < 0)
-			return refuse(call, "reason", "is no reason that health knows");
+			return api_refuse(call, "reason", "is no reason that health knows");
 	}
 	return true;
 }
 
-/* A cursor that is not ours is the asker's mistake, everything else is not. */
-static int finish(struct api_call *call, int r)
+int api_finish(struct api_call *call, int r)
 {
 	if (r == -EINVAL && http_arg(call->request, "cursor") && !call->reply->body.error) {
-		(void)refuse(call, "cursor", "must be the next_cursor of an earlier answer");
+		(void)api_refuse(call, "cursor", "must be the next_cursor of an earlier answer");
 		return 0;
 	}
 	return r;
@@ -92,11 +90,11 @@ static int get_workspaces(struct api_call *call)
 	struct query_page page;
 	struct jw w;
 
-	if (!take_page(call, &page))
+	if (!api_take_page(call, &page))
 		return 0;
 	jw_init(&w, &call->reply->body);
-	return finish(call,
-		      query_workspaces(call->api->query, visible, &call->principal, &page, &w));
+	return api_finish(call,
+			  query_workspaces(call->api->query, visible, &call->principal, &page, &w));
 }
 
 static int get_workspace(struct api_call *call)
@@ -113,10 +111,11 @@ static int get_health(struct api_call *call)
 	struct query_page page;
 	struct jw w;
 
-	if (!take_page(call, &page) || !take_filter(call, &filter))
+	if (!api_take_page(call, &page) || !take_filter(call, &filter))
 		return 0;
 	jw_init(&w, &call->reply->body);
-	return finish(call, query_health(call->api->query, &call->workspace, &filter, &page, &w));
+	return api_finish(call,
+			  query_health(call->api->query, &call->workspace, &filter, &page, &w));
 }
 
 typedef int list_fn(struct query *query, const struct coredb_workspace *workspace,
@@ -127,10 +126,10 @@ static int get_list(struct api_call *call, list_fn *list)
 	struct query_page page;
 	struct jw w;
 
-	if (!take_page(call, &page))
+	if (!api_take_page(call, &page))
 		return 0;
 	jw_init(&w, &call->reply->body);
-	return finish(call, list(call->api->query, &call->workspace, &page, &w));
+	return api_finish(call, list(call->api->query, &call->workspace, &page, &w));
 }
 
 static int get_issues(struct api_call *call)
@@ -144,11 +143,6 @@ static int get_issues_csv(struct api_call *call)
 	http_reply_header(call->reply, "Content-Disposition",
 			  "attachment; filename=\"issues.csv\"");
 	return query_issues_csv(call->api->query, &call->workspace, &call->reply->body);
-}
-
-static int get_gaps(struct api_call *call)
-{
-	return get_list(call, query_gaps);
 }
 
 static int get_rejections(struct api_call *call)
@@ -181,8 +175,8 @@ static int get_gateway(struct api_call *call)
 	struct jw w;
 
 	jw_init(&w, &call->reply->body);
-	return finish(call,
-		      query_gateway(call->api->query, &call->workspace, call->match.params[1], &w));
+	return api_finish(
+		call, query_gateway(call->api->query, &call->workspace, call->match.params[1], &w));
 }
 
 /* A client that has this version already is told so, in a few bytes. */
@@ -191,7 +185,7 @@ static int tag_snapshot(struct api_call *call, int r, const char *etag)
 	struct http_reply *reply = call->reply;
 
 	if (r || reply->body.error)
-		return finish(call, r);
+		return api_finish(call, r);
 	http_reply_header(reply, "ETag", etag);
 	if (strstr(call->request->if_none_match, etag)) {
 		reply->status = 304;
@@ -209,10 +203,10 @@ static int get_snapshots(struct api_call *call)
 	struct jw w;
 	int r;
 
-	if (!take_page(call, &page) || !take_flag(call, "provenance", &provenance))
+	if (!api_take_page(call, &page) || !api_take_flag(call, "provenance", &provenance))
 		return 0;
 	if (device && !ids_valid(device, strlen(device))) {
-		(void)refuse(call, "device", "must be a device's id");
+		(void)api_refuse(call, "device", "must be a device's id");
 		return 0;
 	}
 	jw_init(&w, &call->reply->body);
@@ -232,7 +226,7 @@ static int get_snapshot(struct api_call *call)
 	struct jw w;
 	int r;
 
-	if (!take_flag(call, "provenance", &provenance))
+	if (!api_take_flag(call, "provenance", &provenance))
 		return 0;
 	jw_init(&w, &call->reply->body);
 	r = query_snapshot(call->api->query, &call->workspace, call->match.params[1], provenance,
@@ -415,7 +409,10 @@ const struct route api_routes[] = {
 	{HTTP_GET, WS "/issues.csv", ACCESS_READERS, get_issues_csv},
 	{HTTP_GET, WS "/snapshots", ACCESS_READERS, get_snapshots},
 	{HTTP_GET, WS "/snapshots/{vehicle}", ACCESS_READERS, get_snapshot},
-	{HTTP_GET, WS "/gaps", ACCESS_READERS, get_gaps},
+	{HTTP_GET, WS "/gaps", ACCESS_READERS, api_get_gaps},
+	{HTTP_GET, WS "/gaps/{gap}", ACCESS_READERS, api_get_gap},
+	{HTTP_POST, WS "/gaps/{gap}/dismiss", ACCESS_ADMIN | ACCESS_SYSTEM, api_dismiss_gap},
+	{HTTP_GET, WS "/indicators", ACCESS_READERS, api_get_indicators},
 	{HTTP_GET, WS "/rejections", ACCESS_READERS, get_rejections},
 	{HTTP_GET, WS "/parked", ACCESS_READERS, get_parked},
 	{HTTP_GET, WS "/devices", ACCESS_READERS, get_devices},

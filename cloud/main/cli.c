@@ -22,6 +22,9 @@ void core_usage(FILE *out)
 		"            [--provider ID] [--external-id ID] [--asset-kind vehicle|energy_site]\n"
 		"            [--interval-s N] [--simulated yes|no] [--activate now]\n"
 		"  device    list WORKSPACE\n"
+		"  gaps      list WORKSPACE [--gateway NAME] [--device NAME] [--open yes]\n"
+		"            [--certain yes]\n"
+		"  gaps      dismiss WORKSPACE NUMBER [--note TEXT]\n"
 		"  token     show | list | revoke NAME | link [NAME]\n"
 		"  token     add NAME --roles ops,accounts,admin,system,ingest\n"
 		"            --workspaces NAMES|* [--days N]\n"
@@ -197,13 +200,16 @@ static const struct cli_command *find_command(const struct cli_command *table, c
 /* 0, or CORE_USAGE with what was expected. */
 static int choose(const struct cli *cli, const struct cli_command **ret_command)
 {
-	const struct cli_command *table = cli_registry_commands;
-	const struct cli_command *command;
+	const struct cli_command *const tables[] = {cli_registry_commands, cli_token_commands,
+						    cli_gaps_commands};
+	const struct cli_command *table = NULL;
+	const struct cli_command *command = NULL;
 	int names = cli->word_count - 2;
 
-	if (!find_command(table, cli->words[0], NULL))
-		table = cli_token_commands;
-	command = find_command(table, cli->words[0], NULL);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !command; i++) {
+		table = tables[i];
+		command = find_command(table, cli->words[0], NULL);
+	}
 	if (!command) {
 		(void)fprintf(stderr, "%s: is no command\n", cli->words[0]);
 		core_usage(stderr);

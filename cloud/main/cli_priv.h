@@ -36,6 +36,7 @@ struct cli_command {
 /* Each ends with one whose kind is NULL. */
 extern const struct cli_command cli_registry_commands[];
 extern const struct cli_command cli_token_commands[];
+extern const struct cli_command cli_gaps_commands[];
 
 /* Messages on stderr; they give the exit code: CORE_USAGE, or as `r` wants it. */
 int cli_usage(const char *what, const char *expected);

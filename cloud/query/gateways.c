@@ -3,6 +3,9 @@
 
 #include "cloud/query/query_priv.h"
 
+#define DAY_MS INT64_C(86400000)
+#define EPOCHS_SHOWN 20
+
 /* The members of an item, into an open object. */
 static int put_gateway(struct query *query, struct jw *w, const struct coredb_gateway *row)
 {
@@ -22,6 +25,44 @@ static int put_gateway(struct query *query, struct jw *w, const struct coredb_ga
 	jw_int(w, "backlog_batches", state.backlog_batches);
 	jw_time(w, "backlog_oldest_at", state.backlog_oldest_at_ms);
 	jw_time(w, "duplicate_at", state.duplicate_at_ms);
+	/* Only while two machines send under its name. */
+	jw_time(w, "duplicate_since",
+		coredb_is_duplicate(state.duplicate_since_ms, state.duplicate_at_ms, query->now_ms)
+			? state.duplicate_since_ms
+			: MODEL_NO_TIME);
+	return 0;
+}
+
+static const char *epoch_state(const struct coredb_epoch *epoch)
+{
+	if (epoch->abandoned)
+		return "abandoned";
+	if (!epoch->over)
+		return "running";
+	return epoch->open ? "over" : "accounted_for";
+}
+
+static int each_epoch(void *arg, const struct coredb_epoch *epoch, const char *boot, int64_t lost)
+{
+	struct jw *w = arg;
+
+	jw_open_object(w);
+	jw_text(w, "epoch", epoch->name);
+	query_text(w, "prev", epoch->prev);
+	query_text(w, "boot_id", boot);
+	jw_text(w, "state", epoch_state(epoch));
+	jw_flag(w, "forked", epoch->forked);
+	jw_time(w, "first_seen_at", epoch->first_seen_ms);
+	jw_time(w, "heard_at", epoch->heard_at_ms);
+	jw_time(w, "asked_at", epoch->asked_at_ms);
+	jw_int(w, "highest", epoch->highest);
+	jw_key(w, "end");
+	if (epoch->end < 0)
+		jw_put_null(w);
+	else
+		jw_put_integer(w, epoch->end);
+	jw_int(w, "lost_batches", lost);
+	jw_close_object(w);
 	return 0;
 }
 
@@ -79,6 +120,16 @@ int query_gateway(struct query *query, const struct coredb_workspace *workspace,
 		jw_put_null(w);
 		r = 0;
 	}
+	if (r == 0) {
+		jw_key(w, "outcomes_24h");
+		r = query_outcomes_write(query, workspace, row.id, query->now_ms - DAY_MS, w);
+	}
+	if (r == 0) {
+		jw_key(w, "epochs");
+		jw_open_array(w);
+		r = coredb_epoch_each(query->db, row.id, EPOCHS_SHOWN, each_epoch, w);
+		jw_close_array(w);
+	}
 	jw_close_object(w);
-	return r;
+	return r < 0 ? r : w->out->error;
 }

@@ -234,6 +234,33 @@ static void issues_write(const struct issues *issues, const struct issue *after,
 	}
 }
 
+#define DUPLICATES_SHOWN 100
+
+static void each_duplicate(void *arg, const char *gateway, int64_t since_ms)
+{
+	struct jw *w = arg;
+
+	jw_open_object(w);
+	jw_text(w, "gateway_id", gateway);
+	jw_text(w, "reason", health_reason_name(HEALTH_REASON_DUPLICATE_GATEWAY));
+	jw_time(w, "since", since_ms);
+	jw_close_object(w);
+}
+
+/* What is wrong with gateways themselves, also where their devices are fresh all the same. */
+static int put_duplicates(struct query *query, const struct coredb_workspace *workspace,
+			  struct jw *w)
+{
+	int r;
+
+	jw_key(w, "gateways");
+	jw_open_array(w);
+	r = coredb_gateway_duplicate_each(query->db, workspace->id, query->now_ms, DUPLICATES_SHOWN,
+					  each_duplicate, w);
+	jw_close_array(w);
+	return r;
+}
+
 int query_issues(struct query *query, const struct coredb_workspace *workspace,
 		 const struct query_page *page, struct jw *w)
 {
@@ -251,6 +278,11 @@ int query_issues(struct query *query, const struct coredb_workspace *workspace,
 	jw_text(w, "workspace_id", workspace->name);
 	jw_time(w, "evaluated_at", query->now_ms);
 	jw_int(w, "total", (int64_t)issues.count);
+	r = put_duplicates(query, workspace, w);
+	if (r) {
+		free(issues.items);
+		return r;
+	}
 	query_list_open(&list, query, workspace, page, w);
 	issues_write(&issues, &after, &list);
 	r = query_list_close(&list, 0);

@@ -45,37 +45,6 @@ static int each_vehicle(void *arg, const struct coredb_vehicle *row)
 	return 0;
 }
 
-static int each_gap(void *arg, const struct coredb_gap *row)
-{
-	struct query_list *list = arg;
-	struct jw *w = list->w;
-
-	if (!query_list_room(list))
-		return 1;
-	jw_open_object(w);
-	jw_int(w, "gap_id", row->id);
-	query_text(w, "gateway_id", row->gateway_name);
-	query_text(w, "epoch", row->epoch_name);
-	jw_int(w, "first", row->first);
-	jw_key(w, "last");
-	if (row->last < 0)
-		jw_put_null(w);
-	else
-		jw_put_integer(w, row->last);
-	jw_key(w, "records");
-	if (row->records < 0)
-		jw_put_null(w);
-	else
-		jw_put_integer(w, row->records);
-	jw_text(w, "reason", row->reason);
-	jw_flag(w, "possible", row->possible);
-	jw_time(w, "detected_at", row->detected_at_ms);
-	jw_time(w, "recovered_at", row->recovered_at_ms);
-	jw_close_object(w);
-	query_list_shown_id(list, row->id);
-	return 0;
-}
-
 static int each_rejection(void *arg, const struct coredb_rejection *row)
 {
 	struct query_list *list = arg;
@@ -160,25 +129,6 @@ int query_vehicles(struct query *query, const struct coredb_workspace *workspace
 		   const struct query_page *page, struct jw *w)
 {
 	return names(query, workspace, page, w, 'v');
-}
-
-int query_gaps(struct query *query, const struct coredb_workspace *workspace,
-	       const struct query_page *page, struct jw *w)
-{
-	struct query_list list;
-	int64_t after;
-	int r;
-
-	r = query_cursor_id(page, &after);
-	if (r)
-		return r;
-	jw_open_object(w);
-	query_list_open(&list, query, workspace, page, w);
-	r = coredb_gap_each(query->db, workspace->id, NULL, after, page->limit + 1, each_gap,
-			    &list);
-	r = query_list_close(&list, r);
-	jw_close_object(w);
-	return r;
 }
 
 int query_rejections(struct query *query, const struct coredb_workspace *workspace,

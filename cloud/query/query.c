@@ -164,6 +164,10 @@ void query_judge(const struct query *query, const struct coredb_workspace *works
 	evidence_health(row, query->listening_since_ms, query->now_ms, masked, &input);
 	health_evaluate(&policy, &input, &ret_row->health);
 	ret_row->due_ms = judged_until(query, &policy, &input, &ret_row->health);
+	/* Two machines are one again when nothing more is heard of the second. */
+	if (input.gateway_is_two &&
+	    row->duplicate_at_ms + COREDB_DUPLICATE_MS + 1 < ret_row->due_ms)
+		ret_row->due_ms = row->duplicate_at_ms + COREDB_DUPLICATE_MS + 1;
 }
 
 /* The values that a list shows beside the state. */

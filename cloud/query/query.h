@@ -102,9 +102,17 @@ int query_gateways(struct query *query, const struct coredb_workspace *workspace
 int query_gateway(struct query *query, const struct coredb_workspace *workspace, const char *name,
 		  struct jw *w);
 
-/* What was lost, refused (newest first) and kept back. */
+/* What was lost; `filter` may be NULL. One item: -ENOENT where it is not of the workspace. */
 int query_gaps(struct query *query, const struct coredb_workspace *workspace,
-	       const struct query_page *page, struct jw *w);
+	       const struct coredb_gap_filter *filter, const struct query_page *page, struct jw *w);
+int query_gap(struct query *query, const struct coredb_workspace *workspace, int64_t id,
+	      struct jw *w);
+/* How fresh and complete the last `window_s` seconds were: ages, coverage, outcomes, gaps. */
+#define QUERY_WINDOW_MAX_S (INT64_C(400) * 86400)
+int query_indicators(struct query *query, const struct coredb_workspace *workspace,
+		     int64_t window_s, struct jw *w);
+
+/* What was refused (newest first) and kept back. */
 int query_rejections(struct query *query, const struct coredb_workspace *workspace,
 		     const struct query_page *page, struct jw *w);
 int query_parked(struct query *query, const struct coredb_workspace *workspace,

@@ -39,5 +39,10 @@ int query_list_close(struct query_list *list, int r);
 void query_text(struct jw *w, const char *key, const char *text);
 /* The id in a cursor; 0 without one. 0 or -EINVAL. */
 int query_cursor_id(const struct query_page *page, int64_t *ret_id);
+/* How long a gap is; -1: a bound is not known. */
+int64_t query_gap_ms(const struct coredb_gap *gap);
+/* A list of {outcome, reason, count} since `from_ms`, of one gateway (row) or (0) all. */
+int query_outcomes_write(struct query *query, const struct coredb_workspace *workspace,
+			 int64_t gateway, int64_t from_ms, struct jw *w);
 
 #endif

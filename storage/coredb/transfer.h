@@ -133,6 +133,13 @@ int coredb_epoch_chain(struct coredb *db, int64_t gateway, const char *name, int
 		       int64_t now_ms);
 int coredb_epoch_get(struct coredb *db, int64_t id, struct coredb_epoch *ret);
 
+/* The epochs of a gateway, the last first seen first, with the id of their boot ("" not known) and how
+ * many batches of them are lost. Sets are not read. Count or -errno. */
+typedef int coredb_epoch_fn(void *arg, const struct coredb_epoch *epoch, const char *boot,
+			    int64_t lost);
+int coredb_epoch_each(struct coredb *db, int64_t gateway, int limit, coredb_epoch_fn *fn,
+		      void *arg);
+
 /* Digests of the last COREDB_DIGESTS numbers of an epoch. A body is named by (epoch, number,
  * digest): of a fork several stand under one number. */
 #define COREDB_DIGESTS 10000

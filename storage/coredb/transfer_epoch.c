@@ -174,6 +174,43 @@ out:
 	return r;
 }
 
+int coredb_epoch_each(struct coredb *db, int64_t gateway, int limit, coredb_epoch_fn *fn, void *arg)
+{
+	struct sql_stmt *stmt;
+	int shown = 0;
+	int r;
+
+	stmt = coredb_stmt(db,
+			   "SELECT e.id, e.name, e.prev, e.first_seen, e.heard_at, e.highest,"
+			   " e.over, e.end_at, e.forked, e.asked_at, e.abandoned, e.open, b.name,"
+			   " (SELECT coalesce(sum(x.last - x.first + 1), 0) FROM gap x"
+			   " WHERE x.epoch_id = e.id AND x.possible = 0 AND x.recovered_at IS NULL)"
+			   " FROM epoch e LEFT JOIN boot b ON b.id = e.boot_id"
+			   " WHERE e.gateway_id = $1 ORDER BY e.id DESC LIMIT $2");
+	sql_bind_int(stmt, 1, gateway);
+	sql_bind_int(stmt, 2, limit);
+	while ((r = sql_step(stmt)) == 1) {
+		struct coredb_epoch row = {.id = sql_int(stmt, 0), .gateway = gateway};
+
+		coredb_col_text(stmt, 1, row.name, sizeof(row.name));
+		coredb_col_text(stmt, 2, row.prev, sizeof(row.prev));
+		row.first_seen_ms = sql_int(stmt, 3);
+		row.heard_at_ms = sql_int(stmt, 4);
+		row.highest = sql_int(stmt, 5);
+		row.over = sql_int(stmt, 6) != 0;
+		row.end = sql_int(stmt, 7);
+		row.forked = sql_int(stmt, 8) != 0;
+		row.asked_at_ms = coredb_col_time(stmt, 9);
+		row.abandoned = sql_int(stmt, 10) != 0;
+		row.open = sql_int(stmt, 11) != 0;
+		shown++;
+		if (fn(arg, &row, coredb_col_str(stmt, 12), sql_int(stmt, 13)))
+			break;
+	}
+	sql_done(stmt);
+	return r < 0 ? r : shown;
+}
+
 void coredb_epoch_free(struct coredb_epoch *epoch)
 {
 	free(epoch->committed.items);

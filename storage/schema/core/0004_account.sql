@@ -8,6 +8,7 @@ ALTER TABLE epoch ADD COLUMN first_mono_us INTEGER;
 ALTER TABLE epoch ADD COLUMN next_id INTEGER NOT NULL DEFAULT 0;  -- the epoch after it on its disk
 ALTER TABLE batch_digest ADD COLUMN batch_id INTEGER NOT NULL DEFAULT 0;
 DROP INDEX epoch_open;
+CREATE INDEX epoch_by_gateway ON epoch (gateway_id);
 CREATE INDEX epoch_to_ask ON epoch (gateway_id, told_at) WHERE open = 1 AND abandoned = 0;
 CREATE INDEX epoch_unanswered ON epoch (asked_at)
 	WHERE open = 1 AND abandoned = 0 AND asked_at IS NOT NULL;

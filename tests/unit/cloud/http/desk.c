@@ -90,7 +90,8 @@ static void take_args(struct http_request *request, char *query)
 	}
 }
 
-int desk_get(struct desk *desk, const char *path, const char *authorization)
+static int ask(struct desk *desk, enum http_method method, const char *path,
+	       const char *authorization, const char *body)
 {
 	struct jr_error error;
 	char text[400];
@@ -102,7 +103,9 @@ int desk_get(struct desk *desk, const char *path, const char *authorization)
 		*query++ = '\0';
 	forget_answer(desk);
 	http_reply_init(&desk->reply);
-	desk->request.method = HTTP_GET;
+	desk->request.method = method;
+	desk->request.body = body;
+	desk->request.body_len = strlen(body);
 	desk->request.path = text;
 	desk->request.authorization = authorization ? authorization : desk->bearer;
 	take_args(&desk->request, query);
@@ -112,6 +115,16 @@ int desk_get(struct desk *desk, const char *path, const char *authorization)
 	    jr_parse(desk->reply.body.data, desk->reply.body.len, &desk->doc, &error))
 		desk->doc = NULL;
 	return desk->reply.status;
+}
+
+int desk_get(struct desk *desk, const char *path, const char *authorization)
+{
+	return ask(desk, HTTP_GET, path, authorization, "");
+}
+
+int desk_post(struct desk *desk, const char *path, const char *body)
+{
+	return ask(desk, HTTP_POST, path, NULL, body);
 }
 
 bool desk_header(const struct desk *desk, const char *name, char *out, size_t size)
@@ -147,6 +160,8 @@ void desk_fill(const char *pattern, char *out, size_t size)
 		memcpy(strstr(out, "{vehicle}"), "v1", 3);
 	if (strstr(out, "{gateway}"))
 		memcpy(strstr(out, "{gateway}"), "g1", 3);
+	if (strstr(out, "{gap}"))
+		memcpy(strstr(out, "{gap}"), "1", 2);
 }
 
 void desk_data(struct desk *desk, int64_t number, double soc)
@@ -158,6 +173,17 @@ void desk_data(struct desk *desk, int64_t number, double soc)
 	pack_soc(&pack, "d1", desk->bench->clock.mono_us, soc);
 	assert_int_equal(pack_send(&pack, desk->bench, &result), 0);
 	assert_int_equal(result.answer, ACCEPT_COMMITTED);
+	assert_int_equal(bench_commit(desk->bench), 0);
+}
+
+void desk_lose(struct desk *desk, int64_t number, int64_t floor)
+{
+	struct pack pack;
+
+	pack_begin(&pack, desk->bench, "0123456789abcdef0123456789abcdef", number);
+	pack.header.floor = floor;
+	pack_soc(&pack, "d1", desk->bench->clock.mono_us, 50);
+	assert_int_equal(pack_send(&pack, desk->bench, NULL), 0);
 	assert_int_equal(bench_commit(desk->bench), 0);
 }
 

@@ -25,6 +25,8 @@ int desk_teardown(void **state);
 void desk_token(struct desk *desk, const char *roles, const char *workspaces);
 /* GET of a path with a query; `authorization` NULL: the desk's token. The status. */
 int desk_get(struct desk *desk, const char *path, const char *authorization);
+/* POST of a body with the desk's token. */
+int desk_post(struct desk *desk, const char *path, const char *body);
 /* A header of the last answer. */
 bool desk_header(const struct desk *desk, const char *name, char *out, size_t size);
 /* A route's pattern with the desk's own names in it. */
@@ -32,6 +34,8 @@ void desk_fill(const char *pattern, char *out, size_t size);
 
 /* Batch `number` with an SoC of device d1, now; committed. */
 void desk_data(struct desk *desk, int64_t number, double soc);
+/* The same, and all below `floor` that did not come is lost. */
+void desk_lose(struct desk *desk, int64_t number, int64_t floor);
 /* Registers device x<i>, of no vehicle. Its row. */
 int64_t desk_device(struct desk *desk, int i);
 

@@ -132,6 +132,7 @@ static void without_a_token_nothing_is_answered(void **state)
 	struct desk *desk = *state;
 	char value[128];
 
+	desk_lose(desk, 9, 5);
 	for (size_t i = 0; i < api_route_count; i++) {
 		char path[200];
 
