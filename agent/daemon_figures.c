@@ -1,4 +1,5 @@
 /* What spool, uplink and sampler have to say, for the status topic and for `freshet-agent status`. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "agent/daemon_priv.h"
@@ -9,21 +10,48 @@ static int64_t ms_of(int64_t us)
 	return us < 0 ? -1 : (us + 500) / 1000;
 }
 
+static const char *disk_word(int error)
+{
+	switch (error) {
+	case 0:
+		return "ok";
+	case ENOSPC:
+		return "full";
+	case EROFS:
+		return "read_only";
+	case EUCLEAN:
+		return "corrupt";
+	case EACCES:
+		return "denied";
+	default:
+		return "io_error";
+	}
+}
+
 void daemon_fill_spool(struct daemon *daemon, struct wire_spool *out)
 {
 	struct spool_stats stats;
 
 	spool_stats(daemon->spool, &stats);
 	*out = (struct wire_spool){
+		.young = stats.young_batches,
+		.young_bytes = stats.young_bytes,
 		.batches = stats.batches,
 		.bytes = stats.bytes,
 		.oldest_at_ms = stats.oldest_at_ms,
 		.dropped_total = stats.dropped_total,
 		.written_bytes_today = stats.written_bytes_today,
-		.disk = "ok",
-		.card_life_days = -1,
+		.written_bytes_total = stats.written_bytes_total,
+		.write_budget = stats.write_budget,
+		.card_life_days = stats.card_life_days,
 		.errors = daemon->spool_errors,
 	};
+	(void)snprintf(out->disk, sizeof(out->disk), "%s", disk_word(stats.disk_errno));
+	for (int class = 0; class < WIRE_CLASS_COUNT; class ++)
+		out->classes[class] =
+			(struct wire_spool_class){.batches = stats.class_batches[class],
+						  .bytes = stats.class_bytes[class],
+						  .dropped = stats.dropped[class]};
 }
 
 void daemon_fill_uplink(struct daemon *daemon, struct wire_uplink *out)

@@ -65,6 +65,8 @@ void daemon_spool_trouble(struct daemon *daemon, int error);
 /* The sampler's batches go into the spool; `arg` is the daemon. Returns 0 or -errno: the sampler keeps
  * them. */
 int daemon_store(void *arg, const struct spool_put *puts, size_t count);
+/* An operator gives batches up; *ret_records is how many records went. Returns 0 or -errno. */
+int daemon_drop(struct daemon *daemon, const struct spool_filter *filter, int64_t *ret_records);
 /* A source's update goes into the sampler; `arg` is the daemon. */
 void daemon_take_update(void *arg, const struct model_update *update);
 /* The timer `seal` is set for what waits in the sampler. */

@@ -1,9 +1,11 @@
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/daemon_priv.h"
+#include "agent/drop.h"
 
 #define BATCHES_MAX 1000
 
@@ -260,6 +262,9 @@ static void put_spool(struct daemon *daemon, struct jw *w)
 	wire_spool_encode(w, &figures);
 	jw_int(w, "appended", stats.appended_total);
 	jw_int(w, "acked", stats.acked_total);
+	jw_int(w, "moved", stats.moved_total);
+	jw_int(w, "moves", stats.moves);
+	jw_int(w, "budget_left", stats.budget_left);
 	jw_close_object(w);
 }
 
@@ -357,6 +362,21 @@ static void answer_batches(struct daemon *daemon, struct jw *w, int64_t after)
 	jw_close_object(w);
 }
 
+static void answer_drop(struct daemon *daemon, struct jw *w, const char *line)
+{
+	struct drop drop;
+	int64_t records = 0;
+	int r = drop_parse(&drop, line);
+
+	if (r == 0)
+		r = daemon_drop(daemon, &drop.filter, &records);
+	jw_open_object(w);
+	jw_int(w, "records", records);
+	if (r)
+		jw_text(w, "error", r == -EINVAL ? "unknown request" : spool_error(daemon->spool));
+	jw_close_object(w);
+}
+
 void daemon_answer(void *arg, const char *request, struct buf *out)
 {
 	static const char list[] = "spool ls ";
@@ -366,6 +386,8 @@ void daemon_answer(void *arg, const char *request, struct buf *out)
 	jw_init(&w, out);
 	if (strcmp(request, "status") == 0) {
 		answer_status(daemon, &w);
+	} else if (strncmp(request, DROP_REQUEST, sizeof(DROP_REQUEST) - 1) == 0) {
+		answer_drop(daemon, &w, request + sizeof(DROP_REQUEST) - 1);
 	} else if (strncmp(request, list, sizeof(list) - 1) == 0) {
 		answer_batches(daemon, &w, strtoll(request + sizeof(list) - 1, NULL, 10));
 	} else {

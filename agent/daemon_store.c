@@ -73,7 +73,7 @@ static void watch_drops(struct daemon *daemon)
 	spool_stats(daemon->spool, &stats);
 	if (stats.dropped_total == daemon->dropped)
 		return;
-	log_warning("spool is full, oldest records are given up records=%" PRId64,
+	log_warning("records are given up, the oldest of the lowest class first records=%" PRId64,
 		    stats.dropped_total - daemon->dropped);
 	daemon->dropped = stats.dropped_total;
 	sampler_keyframe_all(daemon->sampler, loop_now_us(daemon->loop));
@@ -136,6 +136,26 @@ int daemon_store(void *arg, const struct spool_put *puts, size_t count)
 	if (daemon->uplink)
 		uplink_stored(daemon->uplink, count);
 	return 0;
+}
+
+int daemon_drop(struct daemon *daemon, const struct spool_filter *filter, int64_t *ret_records)
+{
+	struct spool_stats stats;
+	const int r = spool_drop(daemon->spool, filter, ret_records);
+
+	spool_stats(daemon->spool, &stats);
+	if (stats.dropped_total != daemon->dropped)
+		log_notice("an operator gave up records=%" PRId64,
+			   stats.dropped_total - daemon->dropped);
+	daemon->dropped = stats.dropped_total;
+	if (r)
+		daemon_spool_trouble(daemon, r);
+	sampler_keyframe_all(daemon->sampler, loop_now_us(daemon->loop));
+	daemon_arm_seal(daemon);
+	/* What states the loss. */
+	if (daemon->uplink)
+		uplink_stored(daemon->uplink, 1);
+	return r;
 }
 
 /* ---- sampler ---- */

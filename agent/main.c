@@ -25,6 +25,7 @@ static void print_usage(FILE *out)
 	      "  spool ls         list the batches that the core has not committed\n"
 	      "  spool export     print every batch as a line of JSON (agent stopped)\n"
 	      "  spool verify     read every batch and compare its digest (agent stopped)\n"
+	      "  spool drop       give batches up for good; the core is told what is lost\n"
 	      "\n"
 	      "  -c, --config FILE   the configuration (default /etc/freshet/agent.conf)\n"
 	      "      --json          print JSON\n"
@@ -38,6 +39,13 @@ static void print_usage(FILE *out)
 	      "      --device-id ID  whose data it is (default the source's name)\n"
 	      "      --profiles DIR  where the vehicle profiles are\n"
 	      "      --show-vin      whole, not masked\n"
+	      "\n"
+	      "of spool drop:\n"
+	      "      --all           everything\n"
+	      "      --class CLASS   sample, state or alarm\n"
+	      "      --older TIME    older than, as '2 h'\n"
+	      "      --batches EPOCH[:FIRST-LAST]  as spool ls shows them\n"
+	      "      --yes           because it cannot be taken back\n"
 	      "\n"
 	      "ADDRESS is " STREAM_ADDRESS_FORMS " or can:INTERFACE.\n"
 	      "\n"
@@ -138,6 +146,16 @@ static bool has_probe_options(const struct options *options)
 	       options->device_id || options->profiles || options->show_vin;
 }
 
+static bool has_drop_options(const struct options *options)
+{
+	return options->class || options->older || options->batches || options->all || options->yes;
+}
+
+static bool is_drop(int count, char **words)
+{
+	return count >= 2 && strcmp(words[0], "spool") == 0 && strcmp(words[1], "drop") == 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
@@ -150,6 +168,11 @@ int main(int argc, char **argv)
 		{"device-id", required_argument, NULL, 'i'},
 		{"profiles", required_argument, NULL, 'p'},
 		{"show-vin", no_argument, NULL, 'v'},
+		{"class", required_argument, NULL, 'C'},
+		{"older", required_argument, NULL, 'o'},
+		{"batches", required_argument, NULL, 'B'},
+		{"all", no_argument, NULL, 'a'},
+		{"yes", no_argument, NULL, 'y'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -184,6 +207,21 @@ int main(int argc, char **argv)
 		case 'v':
 			options.show_vin = true;
 			break;
+		case 'C':
+			options.class = optarg;
+			break;
+		case 'o':
+			options.older = optarg;
+			break;
+		case 'B':
+			options.batches = optarg;
+			break;
+		case 'a':
+			options.all = true;
+			break;
+		case 'y':
+			options.yes = true;
+			break;
 		case 'j':
 			options.json = true;
 			break;
@@ -203,6 +241,8 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[optind], "probe") != 0 && has_probe_options(&options))
 		return main_usage_error("only probe takes that option; command", argv[optind]);
+	if (has_drop_options(&options) && !is_drop(argc - optind, argv + optind))
+		return main_usage_error("only spool drop takes that option; command", argv[optind]);
 	for (int i = optind + 1; i < argc; i++) {
 		if (options.word_count == 3)
 			return main_usage_error("unexpected word", argv[i]);

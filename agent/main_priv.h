@@ -4,6 +4,7 @@
 
 #include "agent/config.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "model/wire/json.h"
 
 enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -15,6 +16,9 @@ struct options {
 	/* of probe; NULL where they were not given */
 	const char *device, *baud, *write, *source, *device_id, *profiles;
 	bool show_vin;
+	/* of spool drop */
+	const char *class, *older, *batches;
+	bool all, yes;
 	const char *words[3]; /* after the command */
 	int word_count;
 };
@@ -38,8 +42,19 @@ int main_ask(const struct agent_config *config, const char *request, struct buf 
 /* The command `status`; returns the exit code. */
 int main_status(const struct agent_config *config, const struct options *options);
 
-/* The command `spool`; returns the exit code. */
+/* The commands `spool` and, of these, `spool drop`; return the exit code. */
 int main_spool(const struct agent_config *config, const struct options *options);
+int main_spool_drop(const struct agent_config *config, const struct options *options);
+
+/* A stopped agent's spool, for this process alone. */
+struct main_spool {
+	struct spool *spool;
+	struct clock_system clock;
+	int lock;
+};
+/* Says on stderr what is wrong with the files. Returns 0, -EWOULDBLOCK where the agent runs, -errno. */
+int main_spool_open(const struct agent_config *config, struct main_spool *spool);
+void main_spool_close(struct main_spool *spool);
 
 /* The command `profile`, which needs no configuration; returns the exit code. */
 int main_profile(const struct options *options);

@@ -12,7 +12,7 @@
 #define LIST_MAX 1000 /* batches that are listed */
 #define STEP 100      /* batches that are read in one go */
 
-static int open_spool(const struct agent_config *config, struct clock_system *clock,
+static int open_files(const struct agent_config *config, struct clock_system *clock,
 		      struct spool **ret_spool)
 {
 	struct daemon_spool_paths *paths = malloc(sizeof(*paths));
@@ -36,6 +36,25 @@ static int open_spool(const struct agent_config *config, struct clock_system *cl
 	free(notice);
 	free(paths);
 	return r;
+}
+
+int main_spool_open(const struct agent_config *config, struct main_spool *spool)
+{
+	int r;
+
+	spool->lock = daemon_lock(config);
+	if (spool->lock < 0)
+		return spool->lock;
+	r = open_files(config, &spool->clock, &spool->spool);
+	if (r)
+		close(spool->lock);
+	return r;
+}
+
+void main_spool_close(struct main_spool *spool)
+{
+	spool_close(spool->spool);
+	close(spool->lock);
 }
 
 /* ---- ls ---- */
@@ -75,32 +94,24 @@ static int print_batches(const char *json, size_t len, bool as_json)
 /* The same document as the daemon's, from the file. */
 static int list_stopped(const struct agent_config *config, struct buf *out)
 {
-	struct clock_system clock;
+	struct main_spool spool;
 	struct spool_stats stats;
-	struct spool *spool;
 	struct jw w;
-	int lock;
 	int r;
 
-	lock = daemon_lock(config);
-	if (lock < 0)
-		return lock;
-	r = open_spool(config, &clock, &spool);
+	r = main_spool_open(config, &spool);
 	if (r)
-		goto out;
-	spool_stats(spool, &stats);
+		return r;
+	spool_stats(spool.spool, &stats);
 	jw_init(&w, out);
 	jw_open_object(&w);
 	jw_int(&w, "batches", stats.batches);
 	jw_int(&w, "bytes", stats.bytes);
 	jw_key(&w, "items");
-	r = daemon_encode_batches(&w, spool, 0, LIST_MAX);
+	r = daemon_encode_batches(&w, spool.spool, 0, LIST_MAX);
 	jw_close_object(&w);
-	r = r < 0 ? r : out->error;
-	spool_close(spool);
-out:
-	close(lock);
-	return r;
+	main_spool_close(&spool);
+	return r < 0 ? r : out->error;
 }
 
 static int list(const struct agent_config *config, const struct options *options)
@@ -121,9 +132,7 @@ static int list(const struct agent_config *config, const struct options *options
 /* ---- walking over a stopped agent's spool ---- */
 
 struct walk {
-	struct spool *spool;
-	struct clock_system clock;
-	int lock;
+	struct main_spool open;
 	int64_t total; /* batches at the beginning */
 	int64_t dropped_before;
 	int64_t batches, bytes, wrong, last;
@@ -135,15 +144,11 @@ static int walk_begin(struct walk *walk, const struct agent_config *config)
 	struct spool_stats stats;
 	int r;
 
-	*walk = (struct walk){.lock = daemon_lock(config)};
-	if (walk->lock < 0)
-		return walk->lock;
-	r = open_spool(config, &walk->clock, &walk->spool);
-	if (r) {
-		close(walk->lock);
+	*walk = (struct walk){.total = 0};
+	r = main_spool_open(config, &walk->open);
+	if (r)
 		return r;
-	}
-	spool_stats(walk->spool, &stats);
+	spool_stats(walk->open.spool, &stats);
 	walk->total = stats.batches;
 	walk->dropped_before = stats.dropped_total;
 	return 0;
@@ -154,9 +159,8 @@ static int64_t walk_end(struct walk *walk)
 {
 	struct spool_stats stats;
 
-	spool_stats(walk->spool, &stats);
-	spool_close(walk->spool);
-	close(walk->lock);
+	spool_stats(walk->open.spool, &stats);
+	main_spool_close(&walk->open);
 	return stats.dropped_total - walk->dropped_before;
 }
 
@@ -174,7 +178,7 @@ static int walk_all(struct walk *walk, int (*visit)(void *arg, const struct spoo
 	int r;
 
 	do {
-		r = spool_peek(walk->spool, SPOOL_OLDEST_FIRST, walk->last, STEP, visit, walk);
+		r = spool_peek(walk->open.spool, SPOOL_OLDEST_FIRST, walk->last, STEP, visit, walk);
 		show_progress(walk, r <= 0);
 	} while (r > 0 && !walk->error);
 	return r < 0 ? r : walk->error;
@@ -346,5 +350,7 @@ int main_spool(const struct agent_config *config, const struct options *options)
 		return export(config, options);
 	if (strcmp(what, "verify") == 0)
 		return verify(config, options);
-	return main_usage_error("spool ls, spool export or spool verify is expected", what);
+	if (strcmp(what, "drop") == 0)
+		return main_spool_drop(config, options);
+	return main_usage_error("spool ls, verify, export or drop is expected", what);
 }

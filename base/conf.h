@@ -130,4 +130,7 @@ int conf_check_secret(struct conf *conf, const struct conf_sect *sect, const cha
  * resolved. */
 bool conf_host_is_loopback(const char *host);
 
+/* A CONF_DURATION that stands elsewhere, as on a command line: "2 h". 0 or -EINVAL. */
+int conf_parse_duration(const char *text, int64_t *ret_ms);
+
 #endif

@@ -213,6 +213,17 @@ fail:
 	return r;
 }
 
+int conf_parse_duration(const char *text, int64_t *ret_ms)
+{
+	const struct conf_key key = {.min = 0, .max = INT64_MAX};
+	int64_t ms;
+	int r = parse_units(&key, durations, text, &ms);
+
+	if (r == 0)
+		*ret_ms = ms;
+	return r;
+}
+
 int conf_value_parse(const struct conf *conf, const struct conf_key *key, const char *text,
 		     struct conf_value *value)
 {

@@ -73,6 +73,42 @@ def test_an_export_that_cannot_be_written_fails(depot):
     assert done.returncode == 1 and "No space left on device" in done.stderr
 
 
+def waiting(depot):
+    return json.loads(spool(depot, "ls", "--json").stdout)["items"]
+
+
+def test_an_operator_gives_up_samples_and_says_so(depot):
+    """Of a running agent, then of one that is stopped; what is given up is stated in a ledger batch."""
+    for words, why in ((["--all"], "--yes"), (["--yes"], "say what"),
+                       (["--all", "--class", "state", "--yes"], "stands alone"),
+                       (["--class", "ledger", "--yes"], "sample, state or alarm"),
+                       (["--older", "soon", "--yes"], "a duration"),
+                       (["--batches", "no epoch", "--yes"], "EPOCH")):
+        refused = spool(depot, "drop", *words)
+        assert refused.returncode == 2 and why in refused.stderr, words
+    before = waiting(depot)
+    assert spool(depot, "ls", "--yes").returncode == 2
+
+    done = spool(depot, "drop", "--class", "sample", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    gone = json.loads(done.stdout)["records"]
+    samples = [item for item in before if item["class"] == "sample"]
+    assert gone >= sum(item["records"] for item in samples) > 0
+    assert depot.agent.status()["spool"]["dropped_total"] == gone
+    assert not {item["id"] for item in samples} & {item["id"] for item in waiting(depot)}
+    assert "an operator gave up" in depot.agent.log()
+
+    one = next(item for item in waiting(depot) if item["class"] == "state")
+    assert depot.agent.stop() == 0
+    done = spool(depot, "drop", "--batches", f"{one['epoch']}:{one['batch']}", "--yes")
+    assert done.returncode == 0 and done.stdout.startswith(f"{one['records']} records given up")
+    stated = [record for line in spool(depot, "export").stdout.splitlines()
+              for record in json.loads(line)["records"] if record["kind"] == "dropped"]
+    assert {record["reason"] for record in stated} == {"operator"}
+    assert [one["batch"], one["batch"]] in [bounds for record in stated
+                                            for bounds in record["ranges"]]
+
+
 def change_spool(path, *statements):
     with sqlite3.connect(path, timeout=10) as db:
         for statement in statements:
