@@ -29,6 +29,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -189,10 +190,14 @@ class Run:
     def judge(self):
         """Judges all that was until now, in calm; then the agent runs again."""
         self.calm()
-        records = self.account.read_core()
-        self.reference.take(records)
-        self.check_snapshots()
+        for _ in range(10):
+            self.reference.take(self.account.read_core())
+            self.check_snapshots()
+            if not self.stale:
+                break
+            time.sleep(0.3)  # a last word of an adapter may have come in between
         self.storm.term("agent")
+        self.reference.take(self.account.read_core())
         self.readings()
         self.check_readings()
         found = self.account.judge()
@@ -205,6 +210,7 @@ class Run:
         """Field by field, value and time."""
         offset_ms = wall_offset_ms()
         self.fields = 0
+        self.stale = []
         for vehicle in self.depot.sim.vehicles:
             name = vehicle["vehicle"]
             snapshot = self.depot.core.get(f"/snapshots/{name}?provenance=1")
@@ -218,10 +224,11 @@ class Run:
 
     def check_readings(self):
         account = self.account
+        held = account.held_readings()
         missing = {}
         for (vehicle, value), at in self.served.at.items():
             key = (vehicle, value)
-            if key not in account.readings.when and key not in account.cut_readings.when:
+            if not any(key in kept.when for kept in (account.readings, account.cut_readings, held)):
                 missing.setdefault(vehicle, {})[at] = value
         self.unspooled = sum(map(len, missing.values()))
         self.lost_readings = []
@@ -236,7 +243,7 @@ class Run:
         """Raises a Failure, with the trace kept, where something is not as it must be."""
         account = self.account
         unserved = [key for key in account.readings.when if key not in self.served.at]
-        bad = {name: items for name, items in found.items() if items and name != "cut_off"}
+        bad = {name: items for name, items in found.items() if items and name not in ("cut_off", "held")}
         bad.update({name: items for name, items in (
             ("lost readings", self.lost_readings), ("readings applied twice", account.readings.twice()),
             ("readings never served", unserved), ("wrong in snapshots", self.stale), ("stuck", self.stuck)) if items})
@@ -245,6 +252,10 @@ class Run:
         self.found = found
         if not bad:
             return
+        for path in filter(None, account.files()):
+            for end in ("", "-wal"):
+                if Path(f"{path}{end}").exists():
+                    shutil.copy(f"{path}{end}", self.depot.folder / f"at-end-{path.name}{end}")
         path = self.depot.folder / "trace.jsonl"
         path.write_text("".join(json.dumps(event) + "\n" for event in account.events), encoding="utf-8")
         for name, items in bad.items():
@@ -262,13 +273,15 @@ class Run:
         twice = len(found["applied_twice"]) + len(account.readings.twice())
         unreported = len(found["gaps_unreported"])
         made = sum(following - 1 for following in account.made.values())
+        expected = made - len(found["cut_off"]) - len(found["held"])
         rows = [("rounds", rounds, "", None, None), ("storm and judgements", round(seconds, 1), "s", None, None)]
         rows += [(name, count, "", None, None) for name, count in sorted(self.storm.counts.items())]
         rows += [(f"links: {name}", count, "", None, None) for name, count in sorted(harms.items())]
         rows += [("epochs", len(account.made), "", None, None),
                  ("batches accepted by the spool", made, "", None, None),
-                 ("batches committed", len(account.committed), "", made - len(found["cut_off"]),
-                  len(account.committed) == made - len(found["cut_off"])),
+                 ("batches committed", len(account.committed), "", expected,
+                  len(account.committed) == expected),
+                 ("batches still held", len(found["held"]), "", None, None),
                  ("batches lost with the power", len(found["cut_off"]), "", None, None),
                  ("of them in a gap", len(found["cut_off"]) - unreported, "", len(found["cut_off"]),
                   unreported == 0),
@@ -280,6 +293,8 @@ class Run:
                  ("batches never made", len(found["unmade"]), "", 0, not found["unmade"]),
                  ("numbers with two bodies", len(found["two_bodies"]), "", 0, not found["two_bodies"]),
                  ("not on disk in time", len(found["overdue"]), "", 0, not found["overdue"]),
+                 ("alarms, notices not on disk at once", len(found["not durable at once"]), "", 0,
+                  not found["not durable at once"]),
                  ("readings served", len(self.served.at), "", None, None),
                  ("readings in the history", len(account.readings.when), "", None, None),
                  ("readings stated again, as such", account.readings.restated, "", None, None),
@@ -302,7 +317,7 @@ def report(args, rows):
         elif name in VERDICT:
             print(f"{name} {value}" + (f" (limit {target})" if target else ""))
         else:
-            print(f"{name:32} {value:>10} {unit}")
+            print(f"{name:36} {value:>10} {unit}")
     sys.stdout.flush()
 
 

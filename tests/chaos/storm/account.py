@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "tests/model"))
 from check_trace import Trace  # noqa: E402
 
 NUMBERS = (1 << EPOCH_SHIFT) - 1
+ALARM = 2  # of the classes sample, state, alarm, ledger
 DIGEST = 16  # hexadecimal digits
 SLACK_US = 1_000_000  # by which a busy machine may be late
 
@@ -46,7 +47,7 @@ class Floor:
 
     def __init__(self, path):
         self.next = {}  # epoch -> the number that the next batch gets
-        self.held = {}  # (epoch, number) -> (digest, last_mono_us)
+        self.held = {}  # (epoch, number) -> (digest, last_mono_us, class)
         with Copy(path) as db:
             if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'batch'").fetchone()[0]:
                 self.read(db)
@@ -56,8 +57,8 @@ class Floor:
         for seq, name, following in db.execute("SELECT seq, id, next FROM epoch"):
             names[seq] = name
             self.next[name] = following
-        for id_, digest, mono in db.execute("SELECT id, digest, last_mono_us FROM batch"):
-            self.held[names[id_ >> EPOCH_SHIFT], id_ & NUMBERS] = (digest, mono)
+        for id_, *about in db.execute("SELECT id, digest, last_mono_us, class FROM batch"):
+            self.held[names[id_ >> EPOCH_SHIFT], id_ & NUMBERS] = tuple(about)
 
 
 def bodies_of(path, wanted):
@@ -117,6 +118,7 @@ class Account:
         self.cut_records = 0
         self.cuts = 0
         self.overdue = []  # older than the window, and not on disk although the agent ran
+        self.at_once = []  # alarms and notices that were not on disk at once
         self.since_us = 0
         self.committed = Counter()  # (epoch, number, digest) -> how often it was applied
         self.last_row = 0
@@ -131,11 +133,8 @@ class Account:
     def files(self):
         """(disk, young): a path each, None where there is none."""
         disk = self.agent.spool
-        run_dir = self.agent.settings["agent"].get("run_dir")
-        young = sorted(Path(run_dir).glob("**/*.db")) if run_dir else []
-        if len(young) > 1:
-            raise Failure(f"more than one young floor: {young}")
-        return disk if disk.exists() else None, young[0] if young else None
+        young = getattr(self.agent, "young", None)
+        return disk if disk.exists() else None, young if young and young.exists() else None
 
     def started(self, now_us):
         self.since_us = now_us
@@ -146,10 +145,12 @@ class Account:
         for floor in (disk, young):
             for epoch, following in (floor.next.items() if floor else ()):
                 self.made[epoch] = max(self.made[epoch], following)
-            for number, (digest, _) in (floor.held.items() if floor else ()):
+            for number, (digest, _, _) in (floor.held.items() if floor else ()):
                 if self.digests.setdefault(number, digest) != digest:
                     self.two_bodies.append(number)
         if young:
+            self.at_once += [number for number, (_, _, sort) in young.held.items()
+                             if sort >= ALARM and not (disk and number in disk.held)]
             self.check_window(young.held, disk.held if disk else {}, how == "term", ended_us)
         self.check_set_aside()
 
@@ -160,11 +161,12 @@ class Account:
             limit = ended_us + SLACK_US
         elif self.since_us > limit:
             return  # it had not yet lived for so long
-        self.overdue += [number for number, (_, mono) in young.items()
+        self.overdue += [number for number, (_, mono, _) in young.items()
                          if mono < limit and number not in disk]
 
     def check_set_aside(self):
-        found = [path for path in self.agent.spool.parent.glob("*.corrupt-*")]
+        folders = {path.parent for path in self.files() if path}
+        found = [path for folder in folders for path in folder.glob("*.corrupt-*")]
         if found:
             raise Failure(f"a spool was set aside as corrupt: {found}")
 
@@ -182,6 +184,14 @@ class Account:
             self.cut_readings.take(records)
         for end in ("", "-wal", "-shm", "-journal"):
             Path(f"{young}{end}").unlink(missing_ok=True)
+
+    def held_readings(self):
+        """Those that no batch in the core has, but one in the spool."""
+        held = Readings()
+        for path in filter(None, self.files()):
+            for records in bodies_of(path, Floor(path).held):
+                held.take(records)
+        return held
 
     # ---- the core's database ----
 
@@ -242,4 +252,5 @@ class Account:
         return {"lost": sorted(lost - cut), "cut_off": sorted(lost & cut),
                 "applied_twice": found["applied_twice"], "gaps_unreported": found["gaps_unreported"],
                 "false_gaps": found["false_gaps"], "unmade": found["unmade"],
-                "two_bodies": self.two_bodies, "overdue": self.overdue, "held": sorted(held)}
+                "two_bodies": self.two_bodies, "overdue": self.overdue,
+                "not durable at once": self.at_once, "held": sorted(held - {(epoch, number) for epoch, number, _ in self.committed})}
