@@ -150,6 +150,7 @@ class Run:
             "mqtt": {"reconnect_max": "300 ms", "connect_timeout": "1 s", "resend": "500 ms",
                      "resend_max": "2 s", "backlog_rate": "0"},
             # Small batches, so that there are many numbers to be judged.
+            "spool": {"window": f"{args.window} ms"},
             "batch": {"max_age": f"{MAX_AGE_MS} ms", "max_records": 2, "heartbeat": "5 s"},
             "log": {"level": "notice"}})
         agent.broker = Behind(depot.broker, proxies[0])
@@ -288,7 +289,7 @@ class Run:
                  ("batches that came again", account.outcomes.get("duplicate", 0), "", None, None),
                  ("payloads rejected", account.outcomes.get("rejected", 0), "", None, None),
                  ("records committed", account.records, "", None, None),
-                 ("records lost with the power", account.cut_records, "", None, None),
+                 ("records lost with the power", sum(account.cut_off[one] for one in found["cut_off"]), "", None, None),
                  ("false gaps", len(found["false_gaps"]), "", 0, not found["false_gaps"]),
                  ("batches never made", len(found["unmade"]), "", 0, not found["unmade"]),
                  ("numbers with two bodies", len(found["two_bodies"]), "", 0, not found["two_bodies"]),

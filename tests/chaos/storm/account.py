@@ -62,12 +62,13 @@ class Floor:
 
 
 def bodies_of(path, wanted):
-    """The bodies of (epoch, number) in a spool's file at rest."""
+    """((epoch, number), records) in a spool's file at rest."""
     with Copy(path) as db:
         names = dict(db.execute("SELECT seq, id FROM epoch"))
         for id_, encoding, body in db.execute("SELECT id, encoding, body FROM batch"):
-            if (names[id_ >> EPOCH_SHIFT], id_ & NUMBERS) in wanted:
-                yield json.loads(unpack(encoding, body))
+            number = (names[id_ >> EPOCH_SHIFT], id_ & NUMBERS)
+            if number in wanted:
+                yield number, json.loads(unpack(encoding, body))
 
 
 class Readings:
@@ -113,9 +114,8 @@ class Account:
         self.made = Counter()  # epoch -> one past the largest number ever given
         self.digests = {}  # (epoch, number) -> digest, of what was seen in a spool
         self.two_bodies = []  # numbers that stood for two bodies
-        self.cut_off = set()  # in a young floor that went, and on no disk
+        self.cut_off = {}  # (epoch, number) in a young floor that went, and on no disk -> its records
         self.cut_readings = Readings()  # in them
-        self.cut_records = 0
         self.cuts = 0
         self.overdue = []  # older than the window, and not on disk although the agent ran
         self.at_once = []  # alarms and notices that were not on disk at once
@@ -178,9 +178,8 @@ class Account:
         self.cuts += 1
         on_disk = Floor(disk).held.keys() if disk else set()
         gone = Floor(young).held.keys() - on_disk
-        self.cut_off |= gone
-        for records in bodies_of(young, gone):
-            self.cut_records += len(records)
+        for number, records in bodies_of(young, gone):
+            self.cut_off[number] = len(records)
             self.cut_readings.take(records)
         for end in ("", "-wal", "-shm", "-journal"):
             Path(f"{young}{end}").unlink(missing_ok=True)
@@ -189,7 +188,7 @@ class Account:
         """Those that no batch in the core has, but one in the spool."""
         held = Readings()
         for path in filter(None, self.files()):
-            for records in bodies_of(path, Floor(path).held):
+            for _, records in bodies_of(path, Floor(path).held):
                 held.take(records)
         return held
 
@@ -248,8 +247,9 @@ class Account:
             trace.take(event)
         found = trace.verdict()
         lost = {number for number, _ in found["lost"]}
-        cut = {(("", epoch), number) for epoch, number in self.cut_off}
-        return {"lost": sorted(lost - cut), "cut_off": sorted(lost & cut),
+        cut = {(("", epoch), number): (epoch, number) for epoch, number in self.cut_off}
+        return {"lost": sorted(lost - cut.keys()),
+                "cut_off": [cut[number] for number in sorted(lost & cut.keys())],
                 "applied_twice": found["applied_twice"], "gaps_unreported": found["gaps_unreported"],
                 "false_gaps": found["false_gaps"], "unmade": found["unmade"],
                 "two_bodies": self.two_bodies, "overdue": self.overdue,
