@@ -34,6 +34,7 @@ static const struct conf_key clock_keys[] = {
 	 "who vouches for the system's clock: kernel, gps, core or always"},
 	{.name = NULL},
 };
+enum { TLS_AUTO, TLS_ON, TLS_OFF };
 static const struct conf_key mqtt_keys[] = {
 	{"host", CONF_TEXT, "127.0.0.1", 1, 253, NULL, "the broker's name or address"},
 	{"port", CONF_INT, "0", 0, 65535, NULL, "the broker's port, 0 for 1883 or with TLS 8883"},
@@ -41,7 +42,7 @@ static const struct conf_key mqtt_keys[] = {
 	{"password_file", CONF_PATH, "", 0, 0, NULL,
 	 "a file with the gateway's password, mode 0600"},
 	{"tls", CONF_ENUM, "auto", 0, 0, "auto on off",
-	 "auto, on or off; a broker that is not on this machine needs on, or off said explicitly"},
+	 "auto, on or off; auto is on where the broker is not on this machine"},
 	{"ca_file", CONF_PATH, "/etc/ssl/certs/ca-certificates.crt", 0, 0, NULL,
 	 "the certificates that vouch for the broker (PEM)"},
 	{"cert_file", CONF_PATH, "", 0, 0, NULL, "the gateway's certificate (PEM)"},
@@ -205,7 +206,8 @@ static void read_uplink(struct agent_config *config)
 	uplink->gateway_id = config->gateway_id;
 	uplink->host = conf_text(mqtt, "host");
 	uplink->protocol = (enum uplink_protocol)conf_int(mqtt, "protocol");
-	uplink->tls = conf_int(mqtt, "tls") == 1;
+	uplink->tls = conf_int(mqtt, "tls") == TLS_ON ||
+		      (conf_int(mqtt, "tls") == TLS_AUTO && !conf_host_is_loopback(uplink->host));
 	uplink->port = (int)conf_int(mqtt, "port");
 	if (!uplink->port)
 		uplink->port = uplink->tls ? 8883 : 1883;
@@ -308,12 +310,7 @@ static int check_mqtt(struct agent_config *config)
 	const struct conf_sect *mqtt = conf_get(config->conf, "mqtt");
 	int r = 0;
 
-	if (conf_int(mqtt, "tls") == 0 && !conf_host_is_loopback(config->uplink.host))
-		r = conf_add_error(
-			config->conf, mqtt, "tls",
-			"'on', or 'off' said explicitly: the broker is not on this "
-			"machine, and without TLS anybody on the way reads the password");
-	if (!r && !config->uplink.cert_file != !config->uplink.key_file)
+	if (!config->uplink.cert_file != !config->uplink.key_file)
 		r = conf_add_error(config->conf, mqtt,
 				   config->uplink.cert_file ? "key_file" : "cert_file",
 				   "both cert_file and key_file, or neither");
@@ -322,10 +319,20 @@ static int check_mqtt(struct agent_config *config)
 				   "no less than reconnect_min");
 	if (!r && config->uplink.window.resend_max_us < config->uplink.window.resend_us)
 		r = conf_add_error(config->conf, mqtt, "resend_max", "no less than resend");
-	if (!r)
-		r = conf_check_secret(config->conf, mqtt, "password_file");
+	return r;
+}
+
+int agent_config_check_secrets(const struct agent_config *config, FILE *errors)
+{
+	const struct conf_sect *mqtt = conf_get(config->conf, "mqtt");
+	int r = conf_check_secret(config->conf, mqtt, "password_file");
+
 	if (!r)
 		r = conf_check_secret(config->conf, mqtt, "key_file");
+	if (!r && conf_error_count(config->conf)) {
+		conf_print_errors(config->conf, errors);
+		r = -EINVAL;
+	}
 	return r;
 }
 

@@ -34,6 +34,9 @@ struct agent_config {
  * what was expected) and returns -EINVAL; -errno where the file cannot be read. On 0, free with
  * agent_config_free(). */
 int agent_config_load(const char *path, struct agent_config *ret_config, FILE *errors);
+/* Secrets are files that only their owner may read: judged by commands that will use them, so that
+ * others can still tell how the running agent is. 0; -EINVAL with lines as above; -ENOMEM. */
+int agent_config_check_secrets(const struct agent_config *config, FILE *errors);
 void agent_config_free(struct agent_config *config);
 
 #endif

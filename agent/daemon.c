@@ -112,12 +112,12 @@ static void on_uplink_changed(void *arg)
 	struct uplink_report report;
 
 	uplink_report(daemon->uplink, &report);
-	if (report.state == UPLINK_ONLINE)
+	if (report.state == UPLINK_ONLINE && !report.reason[0])
 		log_info("uplink state=online protocol=%s sessions=%" PRId64,
 			 report.mqtt5 ? "5" : "3.1.1", report.sessions);
-	else if (report.state == UPLINK_DOWN)
-		log_warning("uplink state=down reason=%s detail=\"%s\"", report.reason,
-			    report.detail);
+	if (report.state == UPLINK_DOWN || (report.state == UPLINK_ONLINE && report.reason[0]))
+		log_warning("uplink state=%s reason=%s detail=\"%s\"",
+			    uplink_state_name(report.state), report.reason, report.detail);
 	tell_systemd(daemon);
 }
 

@@ -71,12 +71,16 @@ int main_fail(const char *what, int error)
 static int run(const struct agent_config *config, const struct options *options)
 {
 	(void)options;
+	if (agent_config_check_secrets(config, stderr))
+		return EXIT_USAGE;
 	log_init("freshet-agent", config->log_level);
 	return daemon_run(config) ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int check_config(const struct agent_config *config, const struct options *options)
 {
+	if (agent_config_check_secrets(config, stderr))
+		return EXIT_USAGE;
 	if (options->json)
 		(void)printf("{\"file\":\"ok\",\"sources\":%zu}\n", config->source_count);
 	else

@@ -26,7 +26,7 @@ struct uplink_config {
 	const char *password_file; /* NULL: none; read anew for each connection, mode 0600 */
 	bool tls;
 	const char *ca_file;
-	const char *cert_file, *key_file; /* NULL: none */
+	const char *cert_file, *key_file; /* NULL: none; renewed as renewal.h says */
 	int keepalive_s;
 	int64_t connect_us;                         /* name, TCP, TLS and CONNACK together */
 	int64_t reconnect_min_us, reconnect_max_us; /* decorrelated jitter between them */
@@ -61,7 +61,7 @@ enum uplink_loss {
 struct uplink_report {
 	enum uplink_state state;
 	char reason[32];  /* why not online: "connection_refused", "not_authorised" ...; "" */
-	char detail[160]; /* a sentence */
+	char detail[256]; /* a sentence */
 	bool mqtt5;
 	int64_t since_us;                      /* monotonic, of the state */
 	int64_t sessions;                      /* connections made */
@@ -87,7 +87,8 @@ struct uplink_report {
 	int64_t ack_round_trip_us; /* from a send to its ack, smoothed; -1 before the first */
 	int64_t ack_round_trip_worst_us; /* the longest of the last minute; -1: none in it */
 	int64_t losses[UPLINK_LOSS_COUNT];
-	int config_len; /* bytes of the last configuration received, -1: none */
+	char certificate[320]; /* what is wrong with a new certificate; "": nothing */
+	int config_len;        /* bytes of the last configuration received, -1: none */
 };
 
 struct uplink_env {

@@ -1,20 +1,23 @@
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <mqtt_protocol.h>
 
 #include "agent/uplink_priv.h"
-#include "base/tls.h"
+#include "base/file.h"
 
 #define LOOKUP_POLL_US 20000
 #define PASSWORD_MAX 512
+#define DEAD_MS 30000
+#define VERSION_AGAIN_US INT64_C(3600000000)
 #define LIBRARY_INFLIGHT 65535 /* never its queue: the window keeps to what the broker takes */
 
 static void on_retry(struct loop_timer *timer);
@@ -23,19 +26,18 @@ static void on_retry(struct loop_timer *timer);
 
 static int64_t jitter(int64_t low, int64_t high)
 {
-	uint32_t random;
 	char text[IDS_RANDOM_SIZE];
+	uint32_t random;
 
 	if (high <= low || ids_random(text))
 		return low;
-	memcpy(&random, text, sizeof(random));
-	/* Hex digits: enough spread for a pause. */
-	random = random * 2654435761U;
+	text[8] = '\0'; /* hex digits */
+	random = (uint32_t)strtoul(text, NULL, 16);
 	return low + (int64_t)((uint64_t)(high - low) * random >> 32);
 }
 
 /* Decorrelated jitter; only a session that lasted lets the pauses begin anew. */
-void uplink_connect_later(struct uplink *uplink)
+static int64_t next_pause(struct uplink *uplink)
 {
 	const int64_t low = uplink->config->reconnect_min_us;
 	int64_t high = uplink->wait_us * 3;
@@ -43,81 +45,93 @@ void uplink_connect_later(struct uplink *uplink)
 	if (uplink->online_us != MODEL_NO_TIME &&
 	    uplink_now_us(uplink) - uplink->online_us >= uplink->config->stable_us)
 		high = low * 3;
-	uplink->online_us = MODEL_NO_TIME;
 	if (high < low)
 		high = low;
 	uplink->wait_us = jitter(low, high);
 	if (uplink->wait_us > uplink->config->reconnect_max_us)
 		uplink->wait_us = uplink->config->reconnect_max_us;
-	(void)loop_timer_set(uplink->env->loop, &uplink->retry, uplink->wait_us, on_retry, uplink);
+	return uplink->wait_us;
+}
+
+void uplink_connect_later(struct uplink *uplink)
+{
+	/* Another version, another certificate: it is us who want another connection. That does not
+	 * repeat itself, and the pauses stay as they are. */
+	const int64_t pause =
+		uplink->hurry ? jitter(0, uplink->config->reconnect_min_us) : next_pause(uplink);
+
+	uplink->hurry = false;
+	uplink->online_us = MODEL_NO_TIME;
+	(void)loop_timer_set(uplink->env->loop, &uplink->retry, pause, on_retry, uplink);
 }
 
 /* ---- who we are, whom we expect ---- */
 
-/* Reads the password; the file must be its owner's alone. Returns 0 or -errno. */
-static int read_password(const char *path, char out[static PASSWORD_MAX])
+static int read_password(int fd, char out[static PASSWORD_MAX])
 {
-	struct stat info;
-	ssize_t n = 0;
-	int r = 0;
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const ssize_t n = read(fd, out, PASSWORD_MAX - 1);
 
-	if (fd < 0)
+	if (n < 0)
 		return -errno;
-	if (fstat(fd, &info))
-		r = -errno;
-	else if (info.st_mode & 077)
-		r = -EPERM;
-	if (!r) {
-		n = read(fd, out, PASSWORD_MAX - 1);
-		r = n < 0 ? -errno : 0;
-	}
-	close(fd);
-	if (r)
-		return r;
 	out[n] = '\0';
 	out[strcspn(out, "\r\n")] = '\0';
 	return 0;
 }
 
-static int use_password(struct uplink *uplink)
+/* The password file must be its owner's alone, each time. */
+static int use_password(struct uplink *uplink, char problem[static TLS_PROBLEM_SIZE])
 {
+	const char *path = uplink->config->password_file;
 	char password[PASSWORD_MAX] = "";
-	int r = 0;
+	int r = 0, fd;
 
-	if (uplink->config->password_file)
-		r = read_password(uplink->config->password_file, password);
-	if (!r && mosquitto_username_pw_set(uplink->mosq, uplink->user,
-					    uplink->config->password_file ? password : NULL))
+	if (path) {
+		r = file_open_secret(path, &fd, problem, TLS_PROBLEM_SIZE);
+		if (r)
+			return r;
+		r = read_password(fd, password);
+		close(fd);
+	}
+	if (r)
+		(void)snprintf(problem, TLS_PROBLEM_SIZE, "%s: %s", path, strerror(-r));
+	else if (mosquitto_username_pw_set(uplink->mosq, uplink->user, path ? password : NULL))
 		r = -ENOMEM;
 	explicit_bzero(password, sizeof(password));
 	return r;
 }
 
-static int use_tls(struct uplink *uplink)
+int64_t uplink_verify_ms(const struct uplink *uplink)
+{
+	const int64_t ms = clock_wall_ms(uplink->env->clock);
+
+	return ms < uplink->env->verify_ms ? uplink->env->verify_ms : ms;
+}
+
+static int use_tls(struct uplink *uplink, char problem[static TLS_PROBLEM_SIZE])
 {
 	const struct uplink_config *config = uplink->config;
 	struct tls_peer peer = {
 		.host = config->host,
 		.ca_file = config->ca_file,
-		.cert_file = config->cert_file,
-		.key_file = config->key_file,
-		.at_ms = clock_wall_ms(uplink->env->clock),
-		.refusal = &uplink->tls_refusal,
+		.at_ms = uplink_verify_ms(uplink),
+		.said = &uplink->tls_said,
 	};
 	SSL_CTX *context;
 	int r;
 
-	if (peer.at_ms < uplink->env->verify_ms)
-		peer.at_ms = uplink->env->verify_ms;
-	r = tls_context(&peer, &context);
+	uplink->tls_said.keep = true;
+	renewal_choose(&uplink->renewal, peer.at_ms, uplink_now_us(uplink), &peer.cert_file,
+		       &peer.key_file);
+	r = tls_context(&peer, &context, problem);
 	if (r)
 		return r;
+	if (!peer.cert_file || tls_certificate_end(peer.cert_file, &uplink->own_ends_ms))
+		uplink->own_ends_ms = 0;
 	/* The context verifies all by itself; libmosquitto takes a reference of its own. With its
 	 * "defaults" on top, its own verification refuses contexts that it has not made. */
 	if (mosquitto_void_option(uplink->mosq, MOSQ_OPT_SSL_CTX, context) ||
 	    mosquitto_int_option(uplink->mosq, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0))
-		r = -EINVAL;
+		r = -ENOMEM;
 	SSL_CTX_free(context);
 	return r;
 }
@@ -155,38 +169,33 @@ static struct mosquitto *make_handle(struct uplink *uplink)
 	return mosq;
 }
 
-static const char *setup_problem(int error)
+/* 5 is asked for first. A broker that hung up on it may know it after all, and have been starting: it
+ * is asked again some day. */
+static bool choose_version(struct uplink *uplink)
 {
-	switch (error) {
-	case -EPERM:
-		return "The password file may be read by others than its owner (chmod 600).";
-	case -ENOENT:
-		return "The password file is not there.";
-	case -EACCES:
-		return "The password file may not be read.";
-	case -EINVAL:
-		return "The certificates or the key cannot be used.";
-	default:
-		return "There is no memory for a connection.";
-	}
+	if (uplink->config->protocol != UPLINK_AUTO)
+		return uplink->config->protocol == UPLINK_5;
+	if (!uplink->report.mqtt5 && uplink->version_guessed && uplink->wait_us &&
+	    uplink_now_us(uplink) - uplink->guessed_us > VERSION_AGAIN_US)
+		uplink->report.mqtt5 = true;
+	return uplink->report.mqtt5;
 }
 
-/* A new handle for every connection. Returns 0 or -errno for setup_problem(). */
-static int set_up(struct uplink *uplink)
+/* A new handle for every connection. Returns 0, or -errno with what is wrong in `problem`. */
+static int set_up(struct uplink *uplink, char problem[static TLS_PROBLEM_SIZE])
 {
-	const struct uplink_config *config = uplink->config;
 	int r = ids_random(uplink->session);
 
-	uplink->mqtt5 = config->protocol == UPLINK_AUTO ? uplink->report.mqtt5
-							: config->protocol == UPLINK_5;
+	uplink->mqtt5 = choose_version(uplink);
+	(void)snprintf(problem, TLS_PROBLEM_SIZE, "there is no memory");
 	if (r)
 		return r;
 	uplink->mosq = make_handle(uplink);
 	if (!uplink->mosq)
 		return -ENOMEM;
-	r = use_password(uplink);
-	if (!r && config->tls)
-		r = use_tls(uplink);
+	r = use_password(uplink, problem);
+	if (!r && uplink->config->tls)
+		r = use_tls(uplink, problem);
 	if (!r)
 		r = use_will(uplink);
 	if (!r)
@@ -195,19 +204,34 @@ static int set_up(struct uplink *uplink)
 	return r;
 }
 
+/* Data that the network does not take is the end of a connection, sooner than TCP finds by itself. */
+static void watch_network(struct uplink *uplink)
+{
+	const unsigned ms = DEAD_MS;
+	const int fd = mosquitto_socket(uplink->mosq);
+
+	/* Without it the deadlines above TCP still hold. */
+	if (fd >= 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
 static void connect_now(struct uplink *uplink)
 {
 	const struct uplink_config *config = uplink->config;
-	const int r = set_up(uplink);
+	char problem[TLS_PROBLEM_SIZE];
+	int r = set_up(uplink, problem);
 
 	if (r) {
-		uplink_lose(uplink, "misconfigured", setup_problem(r));
+		uplink_lose(uplink, "misconfigured", "No connection to the broker %s: %s.",
+			    uplink->peer, problem);
 		return;
 	}
 	uplink->progress_us = uplink_now_us(uplink);
 	uplink_set_state(uplink, UPLINK_CONNECTING, uplink->report.reason, uplink->report.detail);
-	uplink_check(uplink, mosquitto_connect_async(uplink->mosq, config->host, config->port,
-						     config->keepalive_s));
+	r = mosquitto_connect_async(uplink->mosq, config->host, config->port, config->keepalive_s);
+	if (!r)
+		watch_network(uplink);
+	uplink_check(uplink, r);
 }
 
 /* ---- the name ---- */
@@ -244,13 +268,15 @@ static void look_up(struct uplink *uplink)
 	struct gaicb *lookup = calloc(1, sizeof(*lookup));
 
 	if (!lookup) {
-		uplink_lose(uplink, "misconfigured", setup_problem(-ENOMEM));
+		uplink_lose(uplink, "misconfigured", "No connection to the broker %s: no memory.",
+			    uplink->peer);
 		return;
 	}
 	lookup->ar_name = uplink->config->host;
 	if (getaddrinfo_a(GAI_NOWAIT, &lookup, 1, NULL)) {
 		free(lookup);
-		uplink_lose(uplink, "name_unknown", "The broker's name cannot be looked up.");
+		uplink_lose(uplink, "name_unknown",
+			    "The name of the broker %s cannot be looked up.", uplink->peer);
 		return;
 	}
 	uplink->lookup = lookup;
@@ -261,7 +287,6 @@ static void look_up(struct uplink *uplink)
 static void check_lookup(struct uplink *uplink)
 {
 	const int result = gai_error(uplink->lookup);
-	char detail[160];
 
 	if (result == EAI_INPROGRESS && uplink_now_us(uplink) < uplink->deadline_us) {
 		(void)loop_timer_set(uplink->env->loop, &uplink->retry, LOOKUP_POLL_US, on_retry,
@@ -273,9 +298,8 @@ static void check_lookup(struct uplink *uplink)
 		connect_now(uplink);
 		return;
 	}
-	(void)snprintf(detail, sizeof(detail), "The broker's name cannot be looked up: %s.",
-		       result == EAI_INPROGRESS ? "no answer" : gai_strerror(result));
-	uplink_lose(uplink, "name_unknown", detail);
+	uplink_lose(uplink, "name_unknown", "The name of the broker %s cannot be looked up: %s.",
+		    uplink->peer, result == EAI_INPROGRESS ? "no answer" : gai_strerror(result));
 }
 
 static void on_retry(struct loop_timer *timer)

@@ -244,12 +244,14 @@ void uplink_data_pump(struct uplink *uplink)
 
 static void count_reason(struct uplink *uplink, int reason)
 {
-	if (reason == MQTT_RC_NO_MATCHING_SUBSCRIBERS)
+	if (reason == MQTT_RC_NO_MATCHING_SUBSCRIBERS) {
 		uplink->report.no_core++;
-	else if (reason == MQTT_RC_NOT_AUTHORIZED)
+		uplink->no_core_us = uplink_now_us(uplink);
+	} else if (reason == MQTT_RC_NOT_AUTHORIZED) {
 		uplink->report.not_allowed++;
-	else if (reason == MQTT_RC_PACKET_TOO_LARGE)
+	} else if (reason == MQTT_RC_PACKET_TOO_LARGE) {
 		uplink->report.too_large++;
+	}
 }
 
 void uplink_data_confirmed(struct uplink *uplink, int mid, int reason)
@@ -378,6 +380,7 @@ void uplink_data_ack(struct uplink *uplink, const void *payload, size_t len)
 	if (now - uplink->heard_us > uplink->config->window.resend_us)
 		window_hurry(&uplink->window, now);
 	uplink->heard_us = now;
+	uplink->silence_us = UPLINK_SILENCE_US;
 	uplink->report.last_ack_us = now;
 	uplink->env->core_time(uplink->env->arg, ack.at_ms);
 	keep_ack(uplink, &ack);

@@ -11,12 +11,16 @@
 
 #include <mosquitto.h>
 
+#include "agent/renewal.h"
 #include "agent/uplink.h"
 #include "base/ids.h"
+#include "base/tls.h"
 #include "model/wire/control.h"
 
 #define UPLINK_TOPIC_SIZE 192
 #define UPLINK_TICK_US 500000
+#define UPLINK_PEER_SIZE 128
+#define UPLINK_SILENCE_US INT64_C(300000000) /* the core may say nothing for so long, at first */
 
 /* A batch that was sent: which number it has for the core. */
 struct uplink_flight {
@@ -39,13 +43,15 @@ struct uplink {
 	struct loop_timer pump;    /* resends, backlog rate */
 	struct loop_timer ack_due; /* acknowledgements for the spool, grouped */
 	struct gaicb *lookup;
-	bool mqtt5;      /* what this connection speaks */
-	bool broken;     /* the handle is to be thrown away */
-	char said[120];  /* by the library, of the last error */
-	int tls_refusal; /* why the broker's certificate is not accepted; 0: it is */
-	bool refused;    /* report.reason says why */
-	bool subscribed; /* the core's answers will reach us */
-	int subscribe_mid, offline_mid;
+	bool mqtt5;               /* what this connection speaks */
+	bool broken;              /* the handle is to be thrown away */
+	bool greeted;             /* the broker has taken our login, and not answered it yet */
+	char said[120];           /* by the library, of the last error */
+	struct tls_said tls_said; /* why a certificate is not accepted, ours or the broker's */
+	bool refused;             /* report.reason says why */
+	bool subscribed;          /* the core's answers will reach us */
+	bool announced;           /* the broker has taken our link state */
+	int subscribe_mid, online_mid, offline_mid;
 	int64_t packet_maximum; /* bytes of a packet that the broker takes; 0: no limit */
 	bool retain_refused;    /* the broker keeps no retained messages */
 	int64_t progress_us;
@@ -56,9 +62,21 @@ struct uplink {
 	int64_t status_at_us; /* when the next report is due */
 	char session[IDS_RANDOM_SIZE];
 	char user[2 * IDS_SIZE];
+	char peer[UPLINK_PEER_SIZE]; /* the broker, for people: "HOST:PORT" */
 	char topic_data[UPLINK_TOPIC_SIZE], topic_ack[UPLINK_TOPIC_SIZE];
 	char topic_link[UPLINK_TOPIC_SIZE], topic_status[UPLINK_TOPIC_SIZE];
 	char topic_config[UPLINK_TOPIC_SIZE];
+
+	struct renewal renewal;  /* ours, and the one that is to replace it */
+	bool hurry;              /* the next connection need not wait long */
+	bool version_guessed;    /* 3.1.1, because a broker hung up on 5 */
+	int64_t guessed_us;      /* when that was */
+	int outq;                /* bytes in the socket's queue when last looked */
+	int64_t subscribe_by_us; /* when the subscription is to be there */
+	int64_t silence_us;      /* how long the core may say nothing; grows */
+	int64_t no_core_us;      /* when the broker last said that nobody is subscribed */
+	int64_t own_ends_ms;     /* when the certificate in use ends; 0: none, or not known */
+	int64_t broker_ends_ms;  /* when the broker's certificate ends; 0: not known */
 
 	/* Batches. */
 	struct window window;
@@ -91,8 +109,13 @@ void uplink_spool_error(struct uplink *uplink, int error);
 /* Tells the owner where state or reason is another one. */
 void uplink_set_state(struct uplink *uplink, enum uplink_state state, const char *reason,
 		      const char *detail);
-/* Throws the connection away and tries again later; while stopping: has stopped. */
-void uplink_lose(struct uplink *uplink, const char *reason, const char *detail);
+/* Throws the connection away and tries again later; while stopping: has stopped. `detail` is a format
+ * for a sentence. */
+void uplink_lose(struct uplink *uplink, const char *reason, const char *detail, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same, seen by the loop at its next turn: from inside the library's callbacks and others' work. */
+void uplink_refuse(struct uplink *uplink, const char *reason, const char *detail, ...)
+	__attribute__((format(printf, 3, 4)));
 /* After every call into libmosquitto, with what it returned: is there still a connection, does it
  * want to write? */
 void uplink_check(struct uplink *uplink, int rc);
@@ -102,6 +125,9 @@ void uplink_encode_link(const struct uplink *uplink, bool online, struct buf *ou
 void uplink_on_tick(struct loop_timer *timer);
 
 /* ---- uplink_connect.c ---- */
+
+/* When certificates are judged: now, and never before a time that has been for certain. */
+int64_t uplink_verify_ms(const struct uplink *uplink);
 
 /* Begins: looks the name up where it is one, then connects. Returns 0 or -ENOMEM. */
 int uplink_connect(struct uplink *uplink);

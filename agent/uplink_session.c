@@ -10,6 +10,13 @@
 /* libmosquitto's callbacks run inside its calls: none of them throws the handle away, they mark it
  * broken, and uplink_check() sees that after the call. */
 
+/* A broker that does not know MQTT 5 may answer with a code of 3.1.1. */
+static const char *refusal_text(const struct uplink *uplink, int code)
+{
+	return uplink->mqtt5 && code >= 0x80 ? mosquitto_reason_string(code)
+					     : mosquitto_connack_string(code);
+}
+
 static void note_refusal(struct uplink *uplink, int code)
 {
 	const char *reason = "connection_refused";
@@ -20,15 +27,14 @@ static void note_refusal(struct uplink *uplink, int code)
 	else if (code == 4 || code == 5 || code == MQTT_RC_NOT_AUTHORIZED ||
 		 code == MQTT_RC_BAD_USERNAME_OR_PASSWORD)
 		reason = "not_authorised";
-	(void)snprintf(uplink->report.reason, sizeof(uplink->report.reason), "%s", reason);
-	(void)snprintf(uplink->report.detail, sizeof(uplink->report.detail),
-		       "The broker refuses the gateway: %s.",
-		       uplink->mqtt5 ? mosquitto_reason_string(code)
-				     : mosquitto_connack_string(code));
-	if (strcmp(reason, "protocol_refused") == 0 && uplink->config->protocol == UPLINK_AUTO)
+	uplink_refuse(uplink, reason, "The broker %s refuses %s with MQTT %s: %s.", uplink->peer,
+		      uplink->user, uplink->mqtt5 ? "5" : "3.1.1", refusal_text(uplink, code));
+	if (strcmp(reason, "protocol_refused") == 0 && uplink->config->protocol == UPLINK_AUTO) {
 		uplink->report.mqtt5 = !uplink->mqtt5;
-	uplink->refused = true;
-	uplink->broken = true;
+		uplink->version_guessed = false;
+	}
+	if (strcmp(reason, "protocol_refused") == 0)
+		uplink->hurry = uplink->mqtt5;
 }
 
 /* What the broker takes (MQTT 5 section 3.2.2.3). The library keeps to some of it by queueing, or by
@@ -63,11 +69,15 @@ static void on_connect(struct mosquitto *mosq, void *arg, int code, int flags,
 	note_limits(uplink, properties);
 	uplink->online_us = uplink_now_us(uplink);
 	uplink->heard_us = uplink->online_us;
+	tls_let_go(&uplink->tls_said);
 	uplink->report.sessions++;
+	uplink->broker_ends_ms = uplink->tls_said.ends_ms;
+	uplink->subscribe_by_us = uplink->online_us + uplink->config->connect_us;
 	uplink->report.mqtt5 = uplink->mqtt5;
 	uplink_encode_link(uplink, true, &link);
 	if (link.error ||
-	    !uplink_publish(uplink, uplink->topic_link, link.data, link.len, true, NULL) ||
+	    !uplink_publish(uplink, uplink->topic_link, link.data, link.len, true,
+			    &uplink->online_mid) ||
 	    mosquitto_subscribe(mosq, &uplink->subscribe_mid, uplink->topic_ack, 0) ||
 	    mosquitto_subscribe(mosq, NULL, uplink->topic_config, 1))
 		uplink->broken = true;
@@ -78,6 +88,21 @@ static void on_connect(struct mosquitto *mosq, void *arg, int code, int flags,
 	uplink->status_at_us = uplink_now_us(uplink);
 }
 
+/* The broker lets us in, read and write: so it accepts our certificate. */
+static void note_accepted(struct uplink *uplink)
+{
+	if (uplink->subscribed && uplink->announced)
+		(void)renewal_accepted(&uplink->renewal, uplink_now_us(uplink));
+}
+
+/* A new certificate that the broker knows, but not as ours. */
+static void note_denied(struct uplink *uplink)
+{
+	uplink->subscribed = false;
+	uplink_refuse(uplink, "not_authorised", "The broker %s does not let the gateway write %s.",
+		      uplink->peer, uplink->topic_link);
+}
+
 static void on_subscribe(struct mosquitto *mosq, void *arg, int mid, int count, const int *granted)
 {
 	struct uplink *uplink = arg;
@@ -86,16 +111,13 @@ static void on_subscribe(struct mosquitto *mosq, void *arg, int mid, int count, 
 	if (mid != uplink->subscribe_mid || uplink->subscribed)
 		return;
 	if (count < 1 || granted[0] > 2) {
-		(void)snprintf(uplink->report.reason, sizeof(uplink->report.reason),
-			       "not_authorised");
-		(void)snprintf(uplink->report.detail, sizeof(uplink->report.detail),
-			       "The broker does not let the gateway read %.110s.",
-			       uplink->topic_ack);
-		uplink->refused = true;
-		uplink->broken = true;
+		uplink_refuse(uplink, "not_authorised",
+			      "The broker %s does not let the gateway read %s.", uplink->peer,
+			      uplink->topic_ack);
 		return;
 	}
 	uplink->subscribed = true;
+	note_accepted(uplink);
 	/* Keyframes first: what is stored from here on is live. */
 	uplink_data_begin(uplink);
 	uplink->env->online(uplink->env->arg);
@@ -109,6 +131,12 @@ static void on_puback(struct mosquitto *mosq, void *arg, int mid, int reason,
 	(void)mosq;
 	(void)properties;
 	uplink->progress_us = uplink_now_us(uplink);
+	if (mid == uplink->online_mid && reason < MQTT_RC_UNSPECIFIED) {
+		uplink->announced = true;
+		note_accepted(uplink);
+	} else if (mid == uplink->online_mid && uplink->renewal.trying) {
+		note_denied(uplink);
+	}
 	uplink_data_confirmed(uplink, mid, reason);
 	if (uplink->report.state == UPLINK_STOPPING && mid == uplink->offline_mid)
 		(void)mosquitto_disconnect(uplink->mosq);

@@ -2,7 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ROOM_MIN 4096
@@ -68,4 +71,35 @@ int file_read(const char *path, size_t most, char **ret_text, size_t *ret_len)
 	*ret_text = text;
 	*ret_len = len;
 	return 0;
+}
+
+static int judge_secret(int fd)
+{
+	struct stat info;
+
+	if (fstat(fd, &info))
+		return -errno;
+	if (!S_ISREG(info.st_mode))
+		return -EINVAL;
+	return info.st_mode & 077 ? -EPERM : 0;
+}
+
+int file_open_secret(const char *path, int *ret_fd, char *problem, size_t problem_size)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	const int r = fd < 0 ? -errno : judge_secret(fd);
+
+	if (!r) {
+		*ret_fd = fd;
+		return 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (problem && r == -EPERM)
+		(void)snprintf(problem, problem_size,
+			       "%s may be read by others than its owner: chmod 600 %s", path, path);
+	else if (problem)
+		(void)snprintf(problem, problem_size, "%s: %s", path,
+			       r == -EINVAL ? "not a file" : strerror(-r));
+	return r;
 }

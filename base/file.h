@@ -11,4 +11,9 @@
  * nobody writes to is empty, and does not hold the program. */
 int file_read(const char *path, size_t most, char **ret_text, size_t *ret_len);
 
+/* Opens a secret for reading: a file that only its owner may read. Returns 0 with *ret_fd, which the
+ * caller closes; -EPERM where others may, too; -EINVAL for what is no file, -errno. `problem` (may be
+ * NULL) then says which file and what is to be done. */
+int file_open_secret(const char *path, int *ret_fd, char *problem, size_t problem_size);
+
 #endif

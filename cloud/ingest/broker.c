@@ -26,8 +26,8 @@ struct broker {
 	bool v311;                /* the broker does not speak MQTT 5 */
 	bool up;                  /* CONNACK came */
 	bool told_connected;
-	int refused;     /* reason of a CONNACK that refuses; 0: none */
-	int tls_refusal; /* why the broker's certificate is not accepted; 0: it is */
+	int refused;              /* reason of a CONNACK that refuses; 0: none */
+	struct tls_said tls_said; /* why a certificate is not accepted, ours or the broker's */
 	int64_t began_us, up_us;
 	int backoff_ms;
 	int outbox_mid; /* in flight; 0: none */
@@ -181,8 +181,9 @@ static int set_up_tls(struct broker *broker)
 		.cert_file = given(c->cert_file),
 		.key_file = given(c->key_file),
 		.at_ms = clock_wall_ms(c->clock),
-		.refusal = &broker->tls_refusal,
+		.said = &broker->tls_said,
 	};
+	char problem[TLS_PROBLEM_SIZE];
 	SSL_CTX *context;
 	int r;
 
@@ -190,9 +191,10 @@ static int set_up_tls(struct broker *broker)
 		return MOSQ_ERR_SUCCESS;
 	if (peer.at_ms < tls_build_ms())
 		peer.at_ms = tls_build_ms();
-	r = tls_context(&peer, &context);
+	r = tls_context(&peer, &context, problem);
 	if (r) {
-		log_error("the certificates or the key for the broker cannot be used");
+		log_error("the certificates or the key for the broker cannot be used error=\"%s\"",
+			  problem);
 		return r == -ENOMEM ? MOSQ_ERR_NOMEM : MOSQ_ERR_INVAL;
 	}
 	r = mosquitto_void_option(broker->client, MOSQ_OPT_SSL_CTX, context);
@@ -231,7 +233,7 @@ static int open_connection(struct broker *broker)
 	broker->up = false;
 	broker->told_connected = false;
 	broker->refused = 0;
-	broker->tls_refusal = 0;
+	broker->tls_said = (struct tls_said){0};
 	broker->outbox_mid = 0;
 	broker->began_us = now_us(broker);
 	r = set_up(broker);
@@ -353,12 +355,27 @@ static bool is_about_password(const struct broker *broker)
 	       broker->refused == MQTT_RC_NOT_AUTHORIZED;
 }
 
+static void log_tls_end(const struct broker *broker)
+{
+	char why[TLS_PROBLEM_SIZE];
+
+	if (!broker->tls_said.refusal) {
+		log_error("the broker refuses the core's TLS host=%s port=%d error=\"%s\"",
+			  broker->config.host, broker->config.port,
+			  tls_alert(broker->tls_said.alert));
+		return;
+	}
+	tls_refusal(&broker->tls_said, why, sizeof(why));
+	log_error("the certificate of the broker is refused host=%s port=%d error=\"%s\"",
+		  broker->config.host, broker->config.port, why);
+}
+
 static void note_end(struct broker *broker, int r)
 {
 	/* Brokers of 3.1.1 refuse version 5 with 1, or hang up without a word. */
 	bool version = broker->refused == 1 ||
 		       broker->refused == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION ||
-		       (!broker->up && !broker->refused && !broker->tls_refusal &&
+		       (!broker->up && !broker->refused && !broker->tls_said.refusal &&
 			r == MOSQ_ERR_CONN_LOST);
 
 	if (broker->up && now_us(broker) - broker->up_us > broker->config.stable_us)
@@ -372,10 +389,8 @@ static void note_end(struct broker *broker, int r)
 				  ? " expected=\"[mqtt] user and password_file as "
 				    "the broker knows them\""
 				  : "");
-	else if (broker->tls_refusal)
-		log_error("the certificate of the broker is refused host=%s port=%d error=\"%s\"",
-			  broker->config.host, broker->config.port,
-			  tls_refusal(broker->tls_refusal));
+	else if (broker->tls_said.refusal || broker->tls_said.alert)
+		log_tls_end(broker);
 	else
 		log_warning("broker connection ended host=%s port=%d error=\"%s\"",
 			    broker->config.host, broker->config.port, mosquitto_strerror(r));

@@ -72,7 +72,7 @@ struct wire_spool {
 
 /* How the gateway is linked; for people and metrics as above. */
 struct wire_uplink {
-	char state[16], reason[32], detail[160], protocol[8];
+	char state[16], reason[32], detail[256], protocol[8];
 	bool tls;
 	int64_t sessions, sent, resent, acked, deferred, bytes_sent;
 	int64_t set_aside; /* batches that were never answered while others were */

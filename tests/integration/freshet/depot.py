@@ -199,6 +199,9 @@ class Agent(Program):
     def status_text(self):
         return run([self.exe, "status", "-c", self.conf], 10)
 
+    def cli(self, *words, check=True):
+        return run([self.exe, *words, "-c", self.conf], 20, check)
+
 
 class Core(Program):
     """freshet-core with its command line and its API."""

@@ -25,6 +25,7 @@ int suite_base_tls(void);
 static EVP_PKEY *key;
 static X509 *cert;
 static char ca_file[64];
+static struct tls_said said; /* by the last handshake */
 
 static void add_extension(int nid, const char *value)
 {
@@ -127,17 +128,17 @@ static bool shake_hands(SSL_CTX *client_context)
 /* What is wrong with the peer, as seen by a client that expects `host` at `at_ms`; 0: nothing. */
 static int verdict(const char *host, int64_t at_ms)
 {
-	int refusal = 0;
 	const struct tls_peer peer = {
-		.host = host, .ca_file = ca_file, .at_ms = at_ms, .refusal = &refusal};
+		.host = host, .ca_file = ca_file, .at_ms = at_ms, .said = &said};
 	SSL_CTX *context = NULL;
 	bool agreed;
 
-	assert_int_equal(tls_context(&peer, &context), 0);
+	said = (struct tls_said){0};
+	assert_int_equal(tls_context(&peer, &context, NULL), 0);
 	agreed = shake_hands(context);
 	SSL_CTX_free(context);
-	assert_int_equal(agreed, refusal == 0);
-	return refusal;
+	assert_int_equal(agreed, said.refusal == 0);
+	return said.refusal;
 }
 
 static void a_peer_with_the_right_name_or_address_is_accepted(void **state)
@@ -158,45 +159,53 @@ static void another_name_or_address_is_refused(void **state)
 
 static void certificates_are_judged_at_a_time_of_ours(void **state)
 {
+	char words[TLS_PROBLEM_SIZE];
+
 	(void)state;
 	assert_int_equal(verdict("broker.example.net", NOW_MS + 2 * DAY_MS),
 			 X509_V_ERR_CERT_HAS_EXPIRED);
 	assert_int_equal(verdict("broker.example.net", NOW_MS - 2 * DAY_MS),
 			 X509_V_ERR_CERT_NOT_YET_VALID);
-	assert_string_equal(tls_refusal(X509_V_ERR_CERT_HAS_EXPIRED), "certificate has expired");
+	assert_int_equal(said.refused_ms, NOW_MS - DAY_MS);
+	tls_refusal(&said, words, sizeof(words));
+	assert_string_equal(words, "certificate is not yet valid (it begins on 2026-11-19)");
+	(void)verdict("broker.example.net", NOW_MS + 2 * DAY_MS);
+	assert_int_equal(said.ends_ms, NOW_MS + DAY_MS);
+	tls_refusal(&said, words, sizeof(words));
+	assert_string_equal(words, "certificate has expired (on 2026-11-21)");
 }
 
 static void an_authority_that_is_not_trusted_is_refused(void **state)
 {
-	int refusal = 0;
-	const struct tls_peer peer = {
-		.host = "broker.example.net", .at_ms = NOW_MS, .refusal = &refusal};
+	const struct tls_peer peer = {.host = "broker.example.net", .at_ms = NOW_MS, .said = &said};
 	SSL_CTX *context = NULL;
 
 	(void)state;
-	assert_int_equal(tls_context(&peer, &context), 0); /* the system's authorities */
+	said = (struct tls_said){0};
+	assert_int_equal(tls_context(&peer, &context, NULL), 0); /* the system's authorities */
 	assert_false(shake_hands(context));
-	assert_int_not_equal(refusal, 0);
+	assert_int_not_equal(said.refusal, 0);
 	SSL_CTX_free(context);
 }
 
 static void what_cannot_be_used_is_refused_at_once(void **state)
 {
 	struct tls_peer peer = {.host = "broker.example.net", .ca_file = "/nowhere/ca.pem"};
+	char problem[TLS_PROBLEM_SIZE];
 	SSL_CTX *context = NULL;
 
 	(void)state;
-	assert_int_equal(tls_context(&peer, &context), -EINVAL);
+	assert_int_equal(tls_context(&peer, &context, problem), -EINVAL);
 	peer.ca_file = ca_file;
 	peer.cert_file = ca_file;
 	peer.key_file = "/nowhere/key.pem";
-	assert_int_equal(tls_context(&peer, &context), -EINVAL);
+	assert_int_equal(tls_context(&peer, &context, problem), -EINVAL);
 	peer.key_file = NULL;
-	assert_int_equal(tls_context(&peer, &context), -EINVAL);
+	assert_int_equal(tls_context(&peer, &context, problem), -EINVAL);
 	peer.cert_file = NULL;
 	/* OpenSSL would take it for: any host. */
 	peer.host = "";
-	assert_int_equal(tls_context(&peer, &context), -EINVAL);
+	assert_int_equal(tls_context(&peer, &context, problem), -EINVAL);
 	assert_null(context);
 }
 
