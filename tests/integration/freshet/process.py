@@ -136,6 +136,14 @@ def at_time(when, argv):
             "FAKETIME_DONT_FAKE_MONOTONIC=1", *(str(word) for word in argv)]
 
 
+def with_clock(path, argv):
+    """The command with a clock that the file `path` sets, also while it runs: "@1970-01-02 00:00:00" (counted
+    from its start), "+0" (right), "-1d". Monotonic clocks stay as they are."""
+    words = at_time("+0", argv)
+    words[words.index("FAKETIME=+0")] = f"FAKETIME_TIMESTAMP_FILE={path}"
+    return [*words[:2], "FAKETIME_NO_CACHE=1", *words[2:]]
+
+
 def run(argv, deadline_s=30, check=True):
     """A command to its end; its stdout. A Failure with both outputs where it fails."""
     argv = [str(word) for word in argv]
