@@ -143,11 +143,11 @@ class Run:
     def begin(self, proxies):
         depot, args = self.depot, self.args
         depot.core.broker = Behind(depot.broker, proxies[1])
-        depot.core.mqtt.update(connect_timeout="1s", reconnect_max="400ms", stable_after="0s")
+        depot.core.mqtt.update(keepalive="5s", connect_timeout="1s", reconnect_max="400ms", stable_after="0s")
         depot.start_base()
         agent = depot.add_agent("depot-1", depot.sim.vehicles, {
             "period": f"{PERIOD_MS} ms", "signals": SIGNALS, "timeout": "1 s"}, {
-            "mqtt": {"reconnect_max": "300 ms", "connect_timeout": "1 s", "resend": "500 ms",
+            "mqtt": {"reconnect_max": "300 ms", "connect_timeout": "1 s", "keepalive": "5 s", "resend": "500 ms",
                      "resend_max": "2 s", "backlog_rate": "0"},
             # Small batches, so that there are many numbers to be judged.
             "spool": {"window": f"{args.window} ms"},

@@ -1,7 +1,8 @@
 """What breaks, and when: a plan that follows from the seed alone, and the one who carries it out.
 
-A round lasts about a second and a half. In it each program dies at most once (alone or with others) and
-lives again before it is over; faults of the links may last into the next round.
+A round lasts about a second and a half. In it each program dies at most once, alone or with others, and
+mostly lives again before it is over; an outage of the broker or the core, and faults of the links, last
+into the next rounds.
 """
 
 import random
@@ -18,17 +19,20 @@ PROGRAMS = ("agent", "broker", "core")
 LINKS = ("agent-broker", "core-broker")
 BOTH = (UP, DOWN)
 
+OUTAGE_S = (2.0, 6.0)
+DEAF_S = (3.0, 9.0)  # a keepalive is 5 s
+
 # How a program ends: its odds.
 ENDS = {
-    "broker": {"kill": 5, "stall_kill": 3, "freeze": 2, "term": 2},
-    "core": {"kill": 5, "stall_kill": 3, "freeze": 2, "term": 3, "stillborn": 2},
+    "broker": {"kill": 5, "stall_kill": 3, "freeze": 2, "term": 2, "outage": 1},
+    "core": {"kill": 5, "stall_kill": 3, "freeze": 2, "term": 3, "stillborn": 2, "outage": 1},
     # With a boot id of its own each: what is young stays (no tmpfs), goes with an orderly end, goes
     # with the power; and a young floor that somebody removes.
     "agent": {"kill": 6, "stall_kill": 3, "freeze": 2, "term": 3, "stillborn": 3, "reboot_kept": 2,
               "reboot": 3, "power_cut": 4, "floor_removed": 1},
 }
 # What happens to a link: its odds.
-TROUBLES = {"cut": 4, "refuse": 2, "hold_up": 2, "hold_down": 2, "hold_both": 2, "swallow_up": 2,
+TROUBLES = {"cut": 4, "refuse": 2, "deaf_up": 1, "deaf_down": 1, "deaf_both": 1, "hold_up": 2, "hold_down": 2, "hold_both": 2, "swallow_up": 2,
             "swallow_down": 2, "delay": 3, "double": 5, "late": 4, "drop": 4, "drop_any": 1, "shorten": 3,
             "repeat_bytes": 2, "lose_bytes": 2, "break_off": 3}
 
@@ -72,7 +76,7 @@ class Plan:
             events += self.end_of(chance, name, length, together)
         for name in links:
             events += self.trouble_of(chance, name, length)
-        length = max([length, *(event.at for event in events if event.whom in PROGRAMS)])
+        length = max([length, *(event.at for event in events if event.whom == "agent")])
         return length, sorted(events, key=lambda event: event.at)
 
     @staticmethod
@@ -80,6 +84,8 @@ class Plan:
         how = chance.choices(list(ENDS[name]), list(ENDS[name].values()))[0]
         at = together if together is not None else chance.uniform(0.0, length * 0.6)
         up = chance.uniform(at, min(at + 0.6, length))
+        if how == "outage":
+            return [Event(at, name, "kill"), Event(at + chance.uniform(*OUTAGE_S), name, "start")]
         if how in ("stall_kill", "freeze"):
             end = at + chance.uniform(0.05, 0.4)
             last = "kill" if how == "stall_kill" else "thaw"
@@ -106,8 +112,10 @@ class Plan:
             return [Event(at + i * 0.1, name, "cut") for i in range(chance.choice((1, 1, 1, 3)))]
         if what == "refuse":
             return [Event(at, name, "refuse", True), Event(at, name, "cut"), Event(until, name, "refuse", False)]
-        if what.startswith(("hold", "swallow")):
+        if what.startswith(("hold", "swallow", "deaf")):
             verb, way = what.split("_")
+            if verb == "deaf":  # for longer than anyone believes in the connection
+                verb, until = "hold", at + chance.uniform(*DEAF_S)
             ways = BOTH if way == "both" else (way,)
             then = [Event(until, name, "cut")] if chance.random() < 0.4 else []
             return [Event(at, name, verb, ways, True), *then, Event(until, name, verb, ways, False)]
@@ -129,6 +137,7 @@ class Storm:
         self.counts = Counter()
         self.frozen = {}  # program -> since when
         self.fallen = set()  # programs that were aborted and wait for their next start
+        self.down = set()  # programs in an outage
         self.agent_ends = []  # microseconds: since when no reading gets into the spool
         self.late_events = []  # of the round before: (when, event)
 
@@ -197,7 +206,7 @@ class Storm:
     # ---- of programs ----
 
     def stop(self, name):
-        if name in self.fallen:
+        if name in self.fallen | self.down:
             return
         self.program(name).check_alive()
         self.program(name).child.send_signal(signal.SIGSTOP)
@@ -210,23 +219,25 @@ class Storm:
 
     def kill(self, name):
         program = self.program(name)
-        if name in self.fallen:
+        if name in self.fallen | self.down:
             return
         program.check_alive()  # one that ended by itself is a failure, not a kill
         self.ending(name)
         program.kill()
+        self.down.add(name)
         self.counts[f"{name} killed"] += 1
         self.ended(name, "kill")
 
     def term(self, name):
         program = self.program(name)
-        if name in self.fallen:
+        if name in self.fallen | self.down:
             return
         program.check_alive()
         self.ending(name)
         status = program.stop(30)
         if status:
             raise Failure(f"{name} ended with status {status} when it was told to end")
+        self.down.add(name)
         self.counts[f"{name} ended"] += 1
         self.ended(name, "term")
 
@@ -239,7 +250,9 @@ class Storm:
         if name == "agent":
             self.account.rest(how, self.agent_ends[-1])
 
-    def lose_young(self, _):
+    def lose_young(self, name):
+        if name not in self.down:
+            return
         self.counts["agent young floor lost"] += 1
         self.account.lose_young()
 
@@ -249,7 +262,10 @@ class Storm:
 
     def start(self, name):
         program = self.program(name)
+        if name not in self.fallen | self.down:
+            return  # an outage ended in the midst of another end
         self.fallen.discard(name)
+        self.down.discard(name)
         program.start() if name != "broker" else program.restart()
         if name == "agent":
             self.account.started(self.clock())

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 
 import zstandard
 
-ODOMETER_ANSWER = "41A6"
+ODOMETER_PID = 0xA6
+PID_BYTES = {0x05: 1, 0x0D: 1, ODOMETER_PID: 4}  # of values that are read beside an odometer
 QUALITIES = ("none", "core", "gps", "synced")  # enum clock_quality
 EPOCH_SHIFT = 40  # a spool's batch id is epoch.seq * 2^40 + number
 
@@ -89,9 +90,16 @@ def trace(gateway, spool, history):
 
 
 def odometer_of(line):
-    """The odometer that a line of the journal served, in tenths of a km; None for other answers."""
-    answer = line["answer"]
-    return int(answer[4:12], 16) if answer.startswith(ODOMETER_ANSWER) else None
+    """The odometer that a line of the journal served, in tenths of a km; None for other answers. One
+    answer may be of several PIDs, in any order."""
+    answer = bytes.fromhex(line["answer"])
+    at = 1
+    while answer[:1] == b"\x41" and at < len(answer) and answer[at] in PID_BYTES:
+        end = at + 1 + PID_BYTES[answer[at]]
+        if answer[at] == ODOMETER_PID and end <= len(answer):
+            return int.from_bytes(answer[at + 1:end], "big")
+        at = end
+    return None
 
 
 def served_odometers(journal):
