@@ -1,3 +1,6 @@
+/* Past 2038 also where time_t has 32 bits otherwise (armhf). Before any header. */
+#define _TIME_BITS 64
+
 #include "base/log.h"
 
 #include <errno.h>

@@ -117,9 +117,18 @@ static void note_alert(const SSL *ssl, int where, int value)
 		said->alert = value & 0xff;
 }
 
+/* OpenSSL counts in the C library's time_t, in 32 bits on armhf: past 2038 it is told the last second
+ * that it knows, never one in 1901. */
+static time_t library_time(int64_t ms)
+{
+	const int64_t last = sizeof(time_t) == sizeof(int32_t) ? INT32_MAX : INT64_MAX;
+
+	return (time_t)(ms / 1000 > last ? last : ms / 1000);
+}
+
 static void say_day(int64_t ms, char *out, size_t size)
 {
-	const time_t seconds = (time_t)(ms / 1000);
+	const time_t seconds = library_time(ms);
 	struct tm tm;
 
 	if (!gmtime_r(&seconds, &tm) || !strftime(out, size, "%Y-%m-%d", &tm))
@@ -277,7 +286,7 @@ int tls_context(const struct tls_peer *peer, SSL_CTX **ret_context, char *proble
 	SSL_CTX_set_app_data(context, peer->said);
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, note_verdict);
 	SSL_CTX_set_info_callback(context, note_alert);
-	X509_VERIFY_PARAM_set_time(param, (time_t)(peer->at_ms / 1000));
+	X509_VERIFY_PARAM_set_time(param, library_time(peer->at_ms));
 	if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
 	    expect_host(param, peer->host))
 		r = use_files(context, peer, problem);

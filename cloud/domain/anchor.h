@@ -21,7 +21,7 @@
 
 #include "model/update.h"
 
-#define ANCHOR_STEP_MS 50
+#define ANCHOR_STEP_MS 20
 
 /* Same order as the wire's qualities; larger is better. */
 enum anchor_quality { ANCHOR_NONE, ANCHOR_CORE, ANCHOR_GPS, ANCHOR_SYNCED };

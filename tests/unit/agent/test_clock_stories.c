@@ -345,7 +345,6 @@ static void a_small_step_corrects_the_whole_boot(void **state)
 	assert_true(llabs(story_error_ms(s, s->records - 1)) <= ALLOWED_MS);
 }
 
-#ifdef SPOOL_ANCHOR_STEP_MS
 static void a_step_below_a_second_is_followed_too(void **state)
 {
 	struct story *s = *state;
@@ -360,8 +359,6 @@ static void a_step_below_a_second_is_followed_too(void **state)
 	story_send(s);
 	assert_true(story_worst_ms(s, 0, s->records - 1) <= ALLOWED_MS);
 }
-
-#endif
 
 static void a_slewed_clock_stays_true(void **state)
 {
@@ -448,7 +445,6 @@ static void a_leap_second_moves_what_was_before_it_by_that_second_and_nothing_af
 	assert_int_equal(story_shown(s), after);
 }
 
-#ifdef SPOOL_ANCHOR_STEP_MS
 static void a_smeared_leap_second_is_followed(void **state)
 {
 	struct story *s = *state;
@@ -467,7 +463,6 @@ static void a_smeared_leap_second_is_followed(void **state)
 	assert_true(story_worst_ms(s, 0, s->records - 1) <= ALLOWED_MS + drift_ms(s, DAY_US));
 	assert_true(llabs(story_error_ms(s, s->records - 1)) <= ALLOWED_MS);
 }
-#endif
 
 static void the_nineteenth_of_january_2038_is_a_day_like_any_other(void **state)
 {
@@ -687,17 +682,13 @@ int suite_agent_clock_stories(void)
 		TEST(a_gateway_that_claims_a_wrong_time_from_its_start_is_cut_at_the_receipt),
 		TEST(a_correction_of_hours_after_a_boot_without_trust_dates_all_of_it),
 		TEST(a_small_step_corrects_the_whole_boot),
-#ifdef SPOOL_ANCHOR_STEP_MS
 		TEST(a_step_below_a_second_is_followed_too),
-#endif
 		TEST(a_slewed_clock_stays_true),
 		TEST(three_hours_of_suspend_are_no_jump),
 		TEST(three_hours_of_suspend_in_1970_are_dated_too),
 		TEST(a_machine_that_stood_still_begins_a_new_time_base),
 		TEST(a_leap_second_moves_what_was_before_it_by_that_second_and_nothing_after),
-#ifdef SPOOL_ANCHOR_STEP_MS
 		TEST(a_smeared_leap_second_is_followed),
-#endif
 		TEST(the_nineteenth_of_january_2038_is_a_day_like_any_other),
 		TEST(a_plausible_clock_that_nobody_vouches_for_is_no_trust),
 		TEST(before_the_programs_build_no_witness_is_believed),
