@@ -193,6 +193,7 @@ class Run:
         self.calm()
         for _ in range(10):
             self.reference.take(self.account.read_core())
+            self.readings()
             self.check_snapshots()
             if not self.stale:
                 break
