@@ -136,6 +136,8 @@ static struct health_input everything_wrong(void)
 	struct health_input in = healthy_input(1000000);
 
 	in.vin_mismatch_at_ms = NOW - 500;
+	in.gateway_is_two = true;
+	in.gateway_two_since_ms = NOW - 600;
 	in.gateway_said_offline = true;
 	in.source = HEALTH_SOURCE_ERROR;
 	in.source_reason = "adapter_unplugged";
@@ -159,6 +161,10 @@ static void the_first_reason_that_holds_is_told(void **state)
 	assert_int_equal(health.reason, HEALTH_REASON_VIN_MISMATCH);
 	assert_true(health.reason_since_ms == NOW - 500);
 	in.vin_mismatch_at_ms = MODEL_NO_TIME;
+	health = evaluate(&in);
+	assert_int_equal(health.reason, HEALTH_REASON_DUPLICATE_GATEWAY);
+	assert_true(health.reason_since_ms == NOW - 600);
+	in.gateway_is_two = false;
 	health = evaluate(&in);
 	assert_int_equal(health.reason, HEALTH_REASON_GATEWAY_OFFLINE);
 	assert_true(health.reason_since_ms == NOW - 1000);
@@ -226,7 +232,9 @@ static void every_reason_has_a_sentence_that_ends(void **state)
 		assert_int_equal(health.detail[len - 1], '.');
 		assert_int_equal(health.reason, reason);
 		in.vin_mismatch_at_ms = MODEL_NO_TIME;
-		if (reason == HEALTH_REASON_GATEWAY_OFFLINE)
+		if (reason == HEALTH_REASON_DUPLICATE_GATEWAY)
+			in.gateway_is_two = false;
+		else if (reason == HEALTH_REASON_GATEWAY_OFFLINE)
 			in.gateway_said_offline = false;
 		else if (reason == HEALTH_REASON_ADAPTER_UNPLUGGED)
 			in.source_reason = "no_answer";
