@@ -128,6 +128,7 @@ struct ledger {
 	int64_t workspace;
 	bool lost_changed; /* also: a flag on which gaps depend */
 	bool was_folded;   /* and is folded again where nothing has opened it */
+	int64_t doubt_from; /* from this number on bodies may be lost that nobody can tell apart; 0 */
 	const char *reason;
 	/* Of a `dropped` record: how many records, and when they were read. -1 and NO_TIME: not known. */
 	int64_t records;

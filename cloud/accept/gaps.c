@@ -37,8 +37,9 @@ static int first_unknown(const struct coredb_epoch *epoch, int64_t *ret_first)
 	return r;
 }
 
-static int want_gaps(const struct coredb_epoch *epoch, struct wanted *want)
+static int want_gaps(const struct ledger *ledger, struct wanted *want)
 {
+	const struct coredb_epoch *epoch = &ledger->epoch;
 	struct set lost = {0};
 	struct set committed = {0};
 	int r = set_from(&lost, &epoch->lost, 0);
@@ -61,6 +62,8 @@ static int want_gaps(const struct coredb_epoch *epoch, struct wanted *want)
 	/* Of these two also what is missing below the highest number may never come. */
 	if (!r && (epoch->forked || epoch->abandoned))
 		r = first_unknown(epoch, &want->rest_first);
+	if (ledger->doubt_from && ledger->doubt_from < want->rest_first)
+		want->rest_first = ledger->doubt_from;
 	want->rest = want->rest_reason != NULL;
 	return r;
 }
@@ -287,7 +290,7 @@ static int settle_all(struct accept *accept, const struct ledger *ledger, int64_
 	r = coredb_gap_open_of(accept->db, ledger->workspace, ledger->epoch.id, collect_gap, &open);
 	r = r < 0 ? r : open.error;
 	if (!r)
-		r = want_gaps(&ledger->epoch, &want);
+		r = want_gaps(ledger, &want);
 	for (size_t i = 0; i < open.count && !r; i++) {
 		if (open.rows[i].last >= 0 && !is_settled(&open.rows[i]))
 			r = settle_row(accept, ledger, &open.rows[i], open.reasons[i], &want,

@@ -3,12 +3,14 @@
 import pickle
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
 
 LEASE = 6
 ASK_AFTER = 10
 ASK_MAX = 8
 ABANDON_AFTER = 90
+ASK_AGAIN = 5
+ASK_PAUSE = 2
+FOLD_AFTER = 40
 RANK = {"none": 0, "core": 1, "synced": 2}
 LONG_AGO = -10**9
 
@@ -41,6 +43,8 @@ class Epoch:
     forked: bool = False
     heard_at: int = 0  # a batch or an epoch_end of it came
     asked_at: int = None  # the core asks for it since; None: not now
+    told_at: int = LONG_AGO  # it stood in an ack
+    folded_at: int = None  # of what was committed before, only the numbers are known
 
     def learn_header(self, header, rules):
         """Below the floor nothing is held any more: what is not committed there is lost."""
@@ -93,12 +97,21 @@ class Epoch:
         """Asked for all this time, and nobody answers."""
         return self.asked_at is not None and now - self.asked_at >= ABANDON_AFTER
 
+    def silent(self, now):
+        """Whether the core may ask for it now: it is open, silent, and not given up."""
+        return not (self.settled() or now - self.heard_at < ASK_AFTER or self.abandoned(now)
+                    or now - self.told_at < ASK_AGAIN)
+
     def ask(self, now):
-        """Whether the core asks for it now: it is open, silent, and not given up."""
-        if self.settled() or now - self.heard_at < ASK_AFTER or self.abandoned(now):
-            return False
         self.asked_at = self.asked_at or now
-        return True
+        self.told_at = now
+
+    def fold(self, now):
+        """Over, accounted for (or given up) and silent: its digests go, its numbers stay."""
+        if (self.settled() or self.abandoned(now)) and now - self.heard_at >= FOLD_AFTER \
+                and any(self.digests.values()):
+            self.digests = {number: [] for number in self.digests}
+            self.folded_at = now
 
 
 @dataclass
@@ -239,11 +252,18 @@ class Core:
         if self.owns():
             if (lease.term, lease.owner) == (self.term, self.name):
                 lease.expires = now + LEASE
+                self._fold_all()
             else:
                 self.term = self.cache = None
         elif now >= lease.expires:
             lease.term, lease.owner, lease.expires = lease.term + 1, self.name, now + LEASE
             self.term, self.cache = lease.term, self.cluster.db
+
+    def _fold_all(self):
+        """The sweep: only on what is in the database."""
+        if "fold" in self.rules and self.cache is self.cluster.db:
+            for row in self.cache.epochs.values():
+                row.fold(self.world.now)
 
     def deliver(self, message):
         if not self.owns() or self.world.now < self.down_until:
@@ -290,11 +310,12 @@ class Core:
         self._anchor(state, message)
         if "keep-sets" not in self.rules:
             self._prune(state, now)
-        known = epoch.digests.get(batch.number, ())
-        if known and "once" in self.rules and \
-                (batch.uid in known or "digest" not in self.rules):
+        known = epoch.digests.get(batch.number)
+        if known is not None and "once" in self.rules and \
+                not self._is_other(epoch, known, message):
             return
-        epoch.forked = epoch.forked or bool(known)
+        epoch.forked = epoch.forked or known is not None or \
+            bool(epoch.over and epoch.end and batch.number >= epoch.end)
         epoch.commit(batch.number, batch.uid, self.rules)
         self.cluster.db.applied[batch.uid] += 1
         for record in batch.records:
@@ -305,6 +326,16 @@ class Core:
                 self._keep_row(state, record.prev, now)
             else:
                 self._merge(state, batch, record)
+
+    def _is_other(self, epoch, known, message):
+        """Whether a body under a committed number is none of those that were committed."""
+        if message.batch.uid in known or "digest" not in self.rules:
+            return False
+        if known or epoch.folded_at is None:
+            return True
+        # Its digest is gone: nobody can tell, so it is not applied, and may be lost.
+        epoch.forked = epoch.forked or "fold-doubt" in self.rules
+        return False
 
     @staticmethod
     def _keep_row(state, name, now):
@@ -360,7 +391,11 @@ class Core:
         now, batch = self.world.now, message.batch
         ask = []
         if "ask" in self.rules and self.cache:
-            ask = list(islice((name for name, row in self.cache.epochs.items() if row.ask(now)),
-                              ASK_MAX))
+            rows = self.cache.epochs
+            if all(now - row.told_at >= ASK_PAUSE for row in rows.values()):
+                silent = (name for name, row in rows.items() if row.silent(now))
+                ask = sorted(silent, key=lambda name: rows[name].told_at)[:ASK_MAX]
+            for name in ask:
+                rows[name].ask(now)
         self.world.network.send("gateway", Ack(message.session, now, batch.epoch,
                                                [batch.number], ask))

@@ -14,6 +14,7 @@ BEARING = {
     "cut-end": "an end without an exact number speaks for every number that the core ever heard of",
     "prev": "the header names the epoch before; the core keeps a row for it even if never heard",
     "ask": "the core asks for epochs that are open and silent; the agent states them again",
+    "fold-doubt": "a committed number of a folded epoch that comes again may hide a loss: a fork",
     "abandon": "an epoch that the core asks for in vain for a day becomes a possible gap",
     "heal": "gap = lost minus committed: a batch that arrives late shrinks it",
     "next-event": "a write compares next_event; an owner that meets another one drops its cache",
@@ -29,6 +30,7 @@ BEARING = {
 EASING = {
     "push": "a boot pushes an epoch_end of the epoch before, without being asked",
     "end": "an orderly end states one past the last number; without it the tail stays possible",
+    "fold": "of an epoch that is over and accounted for the digests go, its numbers stay",
     "fence": "a write needs the lease's owner and term (next-event alone already keeps it right)",
     "ack-anchor": "an agent without trusted time makes its anchor from the core's time in acks",
 }
@@ -49,6 +51,7 @@ PROOF = {
     "cut-end": "cut",
     "prev": "restored-core",
     "ask": "restored-core",
+    "fold-doubt": "restored-vm",
     "abandon": "restored-card",
     "heal": "drops",
     "next-event": "restored-live",
