@@ -12,6 +12,70 @@
 
 /* Opening. */
 
+/* The texts of a database's tables; free() it. */
+static int read_schema(struct sql *sql, char **ret_text)
+{
+	struct sql_stmt *stmt = sql_stmt(
+		sql, "SELECT coalesce(group_concat(type || name || coalesce(sql, ''), ';'), '')"
+		     " FROM (SELECT * FROM sqlite_schema ORDER BY type, name)");
+	const char *text;
+	int r;
+
+	r = sql_step(stmt);
+	text = r == 1 ? sql_text(stmt, 0) : NULL;
+	*ret_text = text ? strdup(text) : NULL;
+	sql_done(stmt);
+	if (r < 0)
+		return r;
+	return *ret_text ? 0 : -ENOMEM;
+}
+
+/* What the tables are in a database that nothing has happened to. */
+static int read_true_schema(char **ret_text)
+{
+	struct sql *sql = NULL;
+	int r;
+
+	r = sql_open("sqlite::memory:", SQL_CREATE | SQL_LEAN, &sql, NULL, 0);
+	if (r == 0)
+		r = schema_migrate(sql, &schema_spool, NULL, NULL, NULL, 0);
+	if (r == 0)
+		r = read_schema(sql, ret_text);
+	sql_close(sql);
+	return r;
+}
+
+/* A changed bit in the name of a column harms no page, and no statement can be prepared any more. */
+static int check_schema(struct spool *spool, enum floor_name floor)
+{
+	char *found = NULL, *want = NULL;
+	int r;
+
+	r = read_true_schema(&want);
+	if (r == 0)
+		r = read_schema(spool->sql[floor], &found);
+	if (r)
+		(void)spool_fail(spool, r, strerror(-r));
+	else if (strcmp(found, want) != 0)
+		r = spool_fail(spool, -EUCLEAN, "its tables are not the spool's");
+	free(found);
+	free(want);
+	return r;
+}
+
+/* Brings it to the newest schema. What says of itself that it is newer than this program is left
+ * alone; what else cannot be is damaged. */
+static int bring_up(struct spool *spool, enum floor_name floor)
+{
+	int r;
+
+	r = schema_migrate(spool->sql[floor], &schema_spool, NULL, NULL, spool->error,
+			   sizeof(spool->error));
+	if (r == -EINVAL || r == -EEXIST || r == -EKEYREJECTED)
+		return -EUCLEAN;
+	return r ? r : check_schema(spool, floor);
+}
+
 int floor_open(struct spool *spool, enum floor_name floor)
 {
 	const unsigned flags[FLOORS] = {
@@ -28,8 +92,7 @@ int floor_open(struct spool *spool, enum floor_name floor)
 	free(url);
 	if (r)
 		return r;
-	r = schema_migrate(spool->sql[floor], &schema_spool, NULL, NULL, spool->error,
-			   sizeof(spool->error));
+	r = bring_up(spool, floor);
 	if (r)
 		floor_close(spool, floor);
 	return r;
@@ -121,9 +184,47 @@ static bool row_differs(const struct spool *spool, enum floor_name floor)
 	return memcmp(&spool->now.row, &spool->now.stored[floor], sizeof(spool->now.row)) != 0;
 }
 
+/* `next` of the running epoch as the disk has it; 0 where it has no such epoch. */
+static int next_on_disk(struct spool *spool, int64_t *ret_next)
+{
+	struct sql_stmt *stmt =
+		sql_stmt(spool->sql[DISK], "SELECT coalesce((SELECT next FROM epoch WHERE seq = $1"
+					   " AND id = $2), 0)");
+
+	sql_bind_int(stmt, 1, spool->now.seq);
+	sql_bind_text(stmt, 2, spool->now.epoch);
+	return floor_number(spool, DISK, stmt, ret_next);
+}
+
+/* A commit that failed at its sync may have come through all the same: its mark is in the log, and
+ * whoever opens the file next finds it. So it is opened at once. Where it came through, or nobody can
+ * tell, the disk is loaded anew by the next try, and no number below `next`, which it may have given, is
+ * given again. */
+static void learn_outcome(struct spool *spool, int64_t next)
+{
+	int64_t known = 0;
+	int r;
+
+	spool_count_written(spool);
+	floor_close(spool, DISK);
+	spool->written_base = 0;
+	r = floor_open(spool, DISK);
+	if (r == 0)
+		r = next_on_disk(spool, &known);
+	if (r == 0 && known < next && next > spool->now.row.next)
+		return; /* it has not */
+	if (spool->sql[DISK])
+		floor_close(spool, DISK);
+	if (spool->now.row.next < next)
+		spool->now.row.next = next;
+	memset(spool->now.held[DISK], 0, sizeof(spool->now.held[DISK]));
+}
+
 int floor_end(struct spool *spool, int r)
 {
 	const enum floor_name floor = spool->in;
+	const int64_t next = spool->now.row.next;
+	bool doubtful = false;
 
 	if (r == 0 && row_differs(spool, floor) && (floor == YOUNG || spool->now.adopted))
 		r = store_row(spool, floor);
@@ -131,6 +232,7 @@ int floor_end(struct spool *spool, int r)
 		r = sql_commit(spool->sql[floor]);
 		if (r)
 			r = spool_fail_sql(spool, floor, r);
+		doubtful = r && floor == DISK && sql_in_doubt(spool->sql[floor]);
 	}
 	if (r == 0) {
 		if (floor == DISK)
@@ -140,6 +242,8 @@ int floor_end(struct spool *spool, int r)
 	sql_rollback(spool->sql[floor]);
 	spool->now = spool->saved;
 	spool->notice.id = 0;
+	if (doubtful)
+		learn_outcome(spool, next);
 	return r;
 }
 

@@ -210,7 +210,7 @@ static int leave_young(struct spool *spool, enum wire_class first_class, struct 
 	r = sql_run(stmt);
 	if (r)
 		return spool_fail_sql(spool, YOUNG, r);
-	for (class = first_class; class < CLASSES; class ++)
+	for (class = (int)first_class; class < CLASSES; class ++)
 		spool->now.held[YOUNG][class] = (struct held){0, 0};
 	return 0;
 }

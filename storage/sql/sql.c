@@ -186,6 +186,7 @@ int sql_commit(struct sql *sql)
 {
 	int r;
 
+	sql->in_doubt = false;
 	r = sql_run(sql_stmt(sql, "COMMIT"));
 	if (r) {
 		/* Some failures leave the transaction open: nobody shall go on in it. */
@@ -196,6 +197,11 @@ int sql_commit(struct sql *sql)
 		memcpy(sql->error, error, sizeof(error));
 	}
 	return r;
+}
+
+bool sql_in_doubt(const struct sql *sql)
+{
+	return sql->in_doubt;
 }
 
 void sql_rollback(struct sql *sql)

@@ -44,6 +44,9 @@ int sql_begin(struct sql *sql);
 int sql_begin_read(struct sql *sql);
 int sql_commit(struct sql *sql);
 void sql_rollback(struct sql *sql);
+/* True after a sql_commit() that failed when all was written and only the sync was left: here it is
+ * rolled back, but who opens the database next, after a kill say, may find it committed. */
+bool sql_in_doubt(const struct sql *sql);
 bool sql_in_transaction(const struct sql *sql);
 
 /* The prepared statement of `text`: one statement, a string literal (it is found again by its text;

@@ -68,6 +68,7 @@ struct sql {
 	size_t slot_count, stmt_count;
 	/* Stands in for a statement that could not be prepared; its bind_error says why. */
 	struct sql_stmt broken;
+	bool in_doubt; /* set by the driver: sql_in_doubt() */
 	char error[256];
 };
 

@@ -125,6 +125,11 @@ static int last_error(sqlite3 *db)
 
 static int fail(struct sqlite_sql *sql)
 {
+	const int extended = sqlite3_extended_errcode(sql->db);
+
+	/* All of it is written then, the mark of the commit too. */
+	if (extended == SQLITE_IOERR_FSYNC || extended == SQLITE_IOERR_DIR_FSYNC)
+		sql->base.in_doubt = true;
 	return sql_fail(&sql->base, last_error(sql->db), sqlite3_errmsg(sql->db));
 }
 
