@@ -46,6 +46,7 @@ static struct {
 	sqlite3_vfs vfs;
 	sqlite3_vfs *real;
 	struct fault_disk *disks[DISKS_MAX];
+	int64_t stamp;
 	int last_error; /* of the last failure of our own making; 0: ask the real one */
 } fault;
 
@@ -70,6 +71,7 @@ static void add_change(struct fault_disk *disk, const struct fault_change *chang
 	}
 	slot = &disk->changes[disk->change_count++];
 	*slot = *change;
+	slot->stamp = fault.stamp++;
 	if (change->name)
 		slot->name = must(strdup(change->name));
 	if (change->data) {
@@ -87,6 +89,26 @@ int64_t fault_disk_position(const struct fault_disk *disk)
 const struct fault_change *fault_disk_change(const struct fault_disk *disk, int64_t position)
 {
 	return &disk->changes[position];
+}
+
+int64_t fault_stamp(void)
+{
+	return fault.stamp;
+}
+
+int64_t fault_disk_position_at(const struct fault_disk *disk, int64_t stamp)
+{
+	size_t low = 0, high = disk->change_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (disk->changes[middle].stamp < stamp)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return (int64_t)low;
 }
 
 void fault_disk_tally(const struct fault_disk *disk, int64_t *ret_writes, int64_t *ret_syncs)
@@ -129,6 +151,12 @@ void fault_disk_cut(struct fault_disk *disk)
 void fault_disk_cut_at(struct fault_disk *disk, int64_t position)
 {
 	disk->cut_at = position;
+}
+
+void fault_disk_uncut(struct fault_disk *disk)
+{
+	disk->cut = false;
+	disk->cut_at = -1;
 }
 
 bool fault_disk_is_cut(const struct fault_disk *disk)

@@ -70,6 +70,13 @@ void fault_disk_cut(struct fault_disk *disk);
 void fault_disk_cut_at(struct fault_disk *disk, int64_t position);
 bool fault_disk_is_cut(const struct fault_disk *disk);
 
+/* The power is back, or the next process comes: the files are as they are. What a cut has taken is for
+ * the test to take (fault_image.h). */
+void fault_disk_uncut(struct fault_disk *disk);
+
+/* Changes of all disks together have one order: each has a stamp, and this is the next one's. */
+int64_t fault_stamp(void);
+
 /* The journal of changes, in order. Its length is the position of the next one: a cut at position p
  * comes after the changes 0..p-1 were made and before p is. */
 int64_t fault_disk_position(const struct fault_disk *disk);
@@ -91,9 +98,12 @@ struct fault_change {
 	const unsigned char *data;
 	size_t len;
 	bool folder;
+	int64_t stamp;
 };
 /* The change at a position, until the disk is freed. */
 const struct fault_change *fault_disk_change(const struct fault_disk *disk, int64_t position);
+/* How many changes have a stamp below this one. */
+int64_t fault_disk_position_at(const struct fault_disk *disk, int64_t stamp);
 /* Of the positions so far: how many are writes, and how many syncs. */
 void fault_disk_tally(const struct fault_disk *disk, int64_t *ret_writes, int64_t *ret_syncs);
 

@@ -24,6 +24,7 @@ int suite_faults_core(void);
 #define NUMBERS 12 /* an epoch */
 #define MADE (EPOCHS * NUMBERS)
 #define COMMITS 22
+#define SEED UINT64_C(20261120)
 
 struct made {
 	struct buf payload;
@@ -46,6 +47,7 @@ struct fixture {
 	uint64_t seed;
 	int64_t end; /* of the journal, when the run was over */
 	int64_t twice, images;
+	int64_t counted, failed; /* of a disk that refuses */
 };
 
 static const char *const epoch_names[EPOCHS] = {"aa0000000000000000000000000000e1",
@@ -141,7 +143,7 @@ static int set_up(void **state)
 	folder_make(f->folder);
 	folder_make(f->cut_folder);
 	assert_int_equal(fault_disk_create(f->folder, &f->disk), 0);
-	f->seed = UINT64_C(20261120);
+	f->seed = SEED;
 	for (i = 0; i < MADE; i++) {
 		f->made[i].epoch = i / NUMBERS;
 		f->made[i].number = i % NUMBERS + 1;
@@ -367,12 +369,90 @@ static void what_was_acknowledged_is_there_after_every_cut(void **state)
 	assert_int_equal(f->twice, 0);
 }
 
+/* Disks that refuse. */
+
+static void begin_again(struct fixture *f)
+{
+	int i;
+
+	core_close(&f->core);
+	fault_disk_free(f->disk);
+	folder_remove(f->folder);
+	folder_make(f->folder);
+	assert_int_equal(fault_disk_create(f->folder, &f->disk), 0);
+	f->seed = SEED;
+	for (i = 0; i < MADE; i++)
+		f->made[i].acked_at = -1;
+}
+
+/* The run with a disk that refuses from some operation on; what fails is taken back and not
+ * acknowledged, and the core goes on. */
+static void run_in_trouble(struct fixture *f, const struct fault_plan *plan)
+{
+	struct result result;
+	int i;
+
+	begin_again(f);
+	if (core_open(&f->core, f->folder))
+		fail_msg("%s", f->core.error);
+	fault_disk_plan(f->disk, plan);
+	for (i = 0; i < COMMITS; i++)
+		if (one_commit(f))
+			core_back(&f->core);
+	f->counted = fault_disk_counted(f->disk);
+	f->failed += fault_disk_failed(f->disk);
+	fault_disk_plan(f->disk, NULL);
+	for (i = 0; i < MADE; i++)
+		if (f->made[i].acked_at >= 0)
+			assert_int_equal(core_word_on(&f->core, gateway_of(&f->made[i]),
+						      epoch_names[f->made[i].epoch],
+						      f->made[i].number),
+					 CORE_COMMITTED);
+	finish(f, &f->core, &result);
+	f->twice += core_ask(&f->core, TWICE);
+	assert_true(core_is_whole(&f->core));
+	if (memcmp(&result, &f->result, sizeof(result)) != 0) {
+		show_result("without trouble", &f->result);
+		show_result("with", &result);
+		fail_msg("error %d at %lld for %lld: it does not come out as without", plan->error,
+			 (long long)plan->at, (long long)plan->count);
+	}
+}
+
+static void a_disk_that_refuses_costs_nothing_that_was_acknowledged(void **state)
+{
+	static const int errors[] = {ENOSPC, EROFS, EIO};
+	static const int64_t counts[] = {1, 12, 0};
+	struct fault_plan plan = {.ops = FAULT_CHANGES};
+	struct fixture *f = *state;
+	int64_t points, stride, runs = 0;
+
+	/* Without trouble first: how many operations there are, and what comes out. */
+	assert_int_equal(core_open(&f->core, f->folder), 0);
+	finish(f, &f->core, &f->result);
+	run_in_trouble(f, &plan);
+	points = f->counted;
+	stride = getenv("FRESHET_FAULTS_ALL") ? 1 : points / 100 + 1;
+	for (plan.at = 1; plan.at <= points; plan.at += stride, runs++) {
+		plan.error = errors[runs % 3];
+		plan.count = counts[runs / 3 % 3];
+		run_in_trouble(f, &plan);
+	}
+	print_message("core on a disk that refuses: operations %lld, runs %lld, failed operations"
+		      " %lld, lost 0, applied twice %lld\n",
+		      (long long)points, (long long)runs, (long long)f->failed,
+		      (long long)f->twice);
+	assert_true(f->failed >= runs);
+	assert_int_equal(f->twice, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int suite_faults_core(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_acknowledged_is_there_after_every_cut),
+		TEST(a_disk_that_refuses_costs_nothing_that_was_acknowledged),
 	};
 
 	return cmocka_run_group_tests_name("faults.core", tests, NULL, NULL);

@@ -265,6 +265,34 @@ static void errors_come_out_as_the_system_gives_them(void **state)
 	assert_int_equal(ask(f->sql, "SELECT count(*) FROM t"), 1);
 }
 
+static void a_commit_that_failed_at_its_sync_may_come_to_life(void **state)
+{
+	struct fixture *f = *state;
+
+	open_it(f);
+	assert_int_equal(
+		sql_exec(f->sql, "CREATE TABLE t (n INTEGER PRIMARY KEY, pad TEXT) STRICT"), 0);
+	fault_disk_plan(f->disk, &(struct fault_plan){.ops = FAULT_WRITE, .at = 1, .error = EIO});
+	assert_int_equal(sql_begin(f->sql), 0);
+	assert_int_equal(put_row(f->sql, 1), 0);
+	assert_int_equal(sql_commit(f->sql), -EIO);
+	assert_false(sql_in_doubt(f->sql));
+	fault_disk_plan(f->disk, &(struct fault_plan){.ops = FAULT_SYNC, .at = 1, .error = EIO});
+	assert_int_equal(sql_begin(f->sql), 0);
+	assert_int_equal(put_row(f->sql, 1), 0);
+	assert_int_equal(sql_commit(f->sql), -EIO);
+	assert_true(sql_in_doubt(f->sql));
+	assert_int_equal(ask(f->sql, "SELECT count(*) FROM t"), 0);
+	fault_disk_plan(f->disk, NULL);
+	/* It is killed. */
+	fault_disk_cut(f->disk);
+	sql_close(f->sql);
+	f->sql = NULL;
+	fault_disk_uncut(f->disk);
+	open_it(f);
+	assert_int_equal(ask(f->sql, "SELECT count(*) FROM t"), 1);
+}
+
 static void a_fault_hits_the_operation_that_it_is_meant_for_and_passes(void **state)
 {
 	struct fixture *f = *state;
@@ -320,6 +348,7 @@ int suite_faults_vfs(void)
 		TEST(a_lying_card_loses_what_it_said_was_synced),
 		TEST(after_a_cut_nothing_reaches_the_disk),
 		TEST(errors_come_out_as_the_system_gives_them),
+		TEST(a_commit_that_failed_at_its_sync_may_come_to_life),
 		TEST(a_fault_hits_the_operation_that_it_is_meant_for_and_passes),
 		TEST(a_file_made_without_its_folder_synced_may_be_gone),
 	};
