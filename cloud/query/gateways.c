@@ -1,10 +1,12 @@
 /* Gateways: what they are, when they last spoke, and what they say of themselves. */
 #include <errno.h>
 
+#include "cloud/accept/evidence.h"
 #include "cloud/query/query_priv.h"
 
 #define DAY_MS INT64_C(86400000)
 #define EPOCHS_SHOWN 20
+#define BOOTS_SHOWN 20
 
 /* The members of an item, into an open object. */
 static int put_gateway(struct query *query, struct jw *w, const struct coredb_gateway *row)
@@ -62,6 +64,61 @@ static int each_epoch(void *arg, const struct coredb_epoch *epoch, const char *b
 	else
 		jw_put_integer(w, epoch->end);
 	jw_int(w, "lost_batches", lost);
+	jw_close_object(w);
+	return 0;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a == MODEL_NO_TIME || b < a ? b : a;
+}
+
+/* From when to when a boot was heard of: by its clock, or between which times where nobody vouches for
+ * that. */
+static void put_span(struct query *query, struct jw *w, const struct coredb_boot *boot)
+{
+	struct model_stamp stamp = {.boot = boot->id,
+				    .mono_us = boot->min_mono_us,
+				    .at_ms = MODEL_NO_TIME,
+				    .received_ms = boot->last_seen_ms};
+	struct wire_time first = {.at_ms = MODEL_NO_TIME};
+	struct wire_time last = {.at_ms = MODEL_NO_TIME};
+
+	if (boot->min_mono_us >= 0) {
+		evidence_time(&query->anchors, &stamp, &first);
+		stamp.mono_us = boot->max_mono_us;
+		evidence_time(&query->anchors, &stamp, &last);
+	}
+	jw_time(w, "first_at", first.at_ms);
+	jw_time(w, "last_at", last.at_ms);
+	if (boot->held_offset_ms != MODEL_NO_TIME || boot->min_mono_us < 0)
+		return;
+	jw_time(w, "not_before", first.not_before_ms);
+	jw_time(w, "not_after", earlier(last.not_after_ms, boot->last_seen_ms));
+}
+
+struct boots {
+	struct query *query;
+	struct jw *w;
+};
+
+static int each_boot(void *arg, const struct coredb_boot *boot)
+{
+	const struct boots *boots = arg;
+	struct jw *w = boots->w;
+
+	jw_open_object(w);
+	jw_text(w, "boot_id", boot->name);
+	jw_text(w, "clock", clock_quality_name(boot->held_quality));
+	/* How far its clock was ahead of the receipt of what it had just sent. */
+	jw_key(w, "cut_ms");
+	if (boot->quality == CLOCK_QUALITY_NONE)
+		jw_put_null(w);
+	else
+		jw_put_integer(w, boot->offset_ms - boot->held_offset_ms);
+	put_span(boots->query, w, boot);
+	jw_time(w, "first_seen_at", boot->first_seen_ms);
+	jw_time(w, "last_seen_at", boot->last_seen_ms);
 	jw_close_object(w);
 	return 0;
 }
@@ -128,6 +185,14 @@ int query_gateway(struct query *query, const struct coredb_workspace *workspace,
 		jw_key(w, "epochs");
 		jw_open_array(w);
 		r = coredb_epoch_each(query->db, row.id, EPOCHS_SHOWN, each_epoch, w);
+		jw_close_array(w);
+	}
+	if (r >= 0) {
+		struct boots boots = {query, w};
+
+		jw_key(w, "boots");
+		jw_open_array(w);
+		r = coredb_boot_each(query->db, row.id, 0, BOOTS_SHOWN, each_boot, &boots);
 		jw_close_array(w);
 	}
 	jw_close_object(w);

@@ -194,6 +194,11 @@ def test_boots_that_never_knew_the_time_are_bounded_and_make_nothing_fresh(depot
     item = depot.core.health()[f"{second['vehicle']}-obd"]
     assert item["health_state"] in ("awaiting-first-data", "configured-no-data")
     assert item["freshness_age_s"] is None
+    shown = {boot["boot_id"][-1]: boot for boot in depot.core.get(f"/gateways/{GATEWAY}")["boots"]}
+    assert [shown[name]["clock"] for name in "1234"] == ["synced", "none", "none", "synced"]
+    assert shown["2"]["first_at"] is None
+    assert began_ms - 2000 <= parse_ms(shown["2"]["not_before"]) < parse_ms(shown["3"]["not_after"])
+    assert parse_ms(shown["3"]["not_after"]) <= ended_ms + 15000
     # What can be dated takes its place.
     path = f"/snapshots/{first['vehicle']}?provenance=1"
     wait_until(lambda: odometer(depot.core.get(path)).get("time_quality") == "synced", 20,
