@@ -107,6 +107,8 @@ static const struct conf_key batch_keys[] = {
 	 "the most bytes of a batch before compression"},
 	{"max_age", CONF_DURATION, "100 ms", 0, 60000, NULL,
 	 "how long a change may wait for the spool, shorter than every period"},
+	{"max_age_offline", CONF_DURATION, "1 s", 0, 60000, NULL,
+	 "the same for samples while the link is down; they fill batches"},
 	{"min_interval", CONF_DURATION, "1 s", 0, HOUR_MS, NULL,
 	 "the time between two values of a number that changes all the time, 0 for no limit"},
 	{"heartbeat", CONF_DURATION, "2 min", 100, DAY_MS, NULL,
@@ -291,6 +293,7 @@ static void read_all(struct agent_config *config)
 	config->sampler.max_records = (int)conf_int(batch, "max_records");
 	config->sampler.max_bytes = conf_int(batch, "max_bytes");
 	config->sampler.max_age_us = us_of(batch, "max_age");
+	config->sampler.max_age_offline_us = us_of(batch, "max_age_offline");
 	config->sampler.min_interval_us = us_of(batch, "min_interval");
 	config->sampler.heartbeat_us = us_of(batch, "heartbeat");
 	config->sampler.keyframe_us = us_of(batch, "keyframe");

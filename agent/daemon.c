@@ -112,6 +112,7 @@ static void on_uplink_changed(void *arg)
 	struct uplink_report report;
 
 	uplink_report(daemon->uplink, &report);
+	sampler_set_offline(daemon->sampler, report.state != UPLINK_ONLINE);
 	if (report.state == UPLINK_ONLINE && !report.reason[0])
 		log_info("uplink state=online protocol=%s sessions=%" PRId64,
 			 report.mqtt5 ? "5" : "3.1.1", report.sessions);

@@ -86,13 +86,19 @@ static void set_due(struct sampler *sampler, struct track *track, int64_t due_us
 		sampler->due_us = due_us;
 }
 
-static void mark_change(struct sampler *sampler, struct track *track, int64_t now_us)
+static void mark_change(struct sampler *sampler, struct track *track, enum wire_class class,
+			int64_t now_us)
 {
-	if (!track->change) {
-		track->change = true;
-		sampler->changes++;
-		set_due(sampler, track, now_us + sampler->config.max_age_us);
-	}
+	const struct sampler_config *config = &sampler->config;
+	int64_t age_us = config->max_age_us;
+
+	if (sampler->offline && class == WIRE_CLASS_SAMPLE && config->max_age_offline_us > age_us)
+		age_us = config->max_age_offline_us;
+	sampler->changes += !track->change;
+	track->change = true;
+	if (class > track->class)
+		track->class = class;
+	set_due(sampler, track, now_us + age_us);
 }
 
 /* A device that is read at its own rhythm is told at everybody's: a beat is a little less than half of
@@ -265,9 +271,7 @@ static void take_change(struct sampler *sampler, struct track *track, enum model
 	}
 	sampler->stats.limited += f->wait == SAMPLER_WAIT_HELD;
 	f->wait = SAMPLER_WAIT_CHANGE;
-	mark_change(sampler, track, now_us);
-	if (class_of(field) > track->class)
-		track->class = class_of(field);
+	mark_change(sampler, track, class_of(field), now_us);
 }
 
 static void take_same(struct sampler *sampler, struct track *track, enum model_field field,
@@ -340,7 +344,7 @@ static void take_statuses(struct sampler *sampler, struct track *track,
 		if (track->known.module_status[i] != MODEL_STATUS_NOT_REQUESTED)
 			track->keyframe = true;
 		track->known.module_status[i] = status;
-		mark_change(sampler, track, now_us);
+		mark_change(sampler, track, WIRE_CLASS_SAMPLE, now_us);
 	}
 }
 
@@ -350,7 +354,7 @@ static void take_keyframe(struct sampler *sampler, struct track *track,
 	track->whole = track->whole || update->keyframe;
 	if (update->keyframe) {
 		track->keyframe = true;
-		mark_change(sampler, track, now_us);
+		mark_change(sampler, track, WIRE_CLASS_SAMPLE, now_us);
 	} else if (track->whole && update->item_count &&
 		   cannot_wait(sampler, track->keyframe_us, sampler->config.keyframe_us, now_us)) {
 		track->keyframe_at_beat = true;
@@ -427,8 +431,13 @@ void sampler_keyframe_all(struct sampler *sampler, int64_t now_us)
 		if (!track->whole || !track->known.item_count)
 			continue;
 		track->keyframe = true;
-		mark_change(sampler, track, now_us);
+		mark_change(sampler, track, WIRE_CLASS_SAMPLE, now_us);
 	}
+}
+
+void sampler_set_offline(struct sampler *sampler, bool offline)
+{
+	sampler->offline = offline;
 }
 
 void sampler_forget(struct sampler *sampler)

@@ -39,6 +39,8 @@ struct sampler_config {
 	int max_records;    /* a batch, 1..WIRE_RECORDS_MAX */
 	int64_t max_bytes;  /* of a batch's JSON */
 	int64_t max_age_us; /* of the oldest change that is not yet in the spool; 0: none waits */
+	/* The same for samples while the link is down: nobody waits for them, and they fill batches. */
+	int64_t max_age_offline_us;
 	int64_t min_interval_us; /* between two values of a number; 0: none */
 	int64_t heartbeat_us; /* what is read but does not change is stated again after this at most */
 	int64_t keyframe_us;
@@ -63,6 +65,9 @@ int sampler_update(struct sampler *sampler, const struct model_update *update, i
 
 /* Every device's state is stated whole at the next sealing (drop, reconnect). */
 void sampler_keyframe_all(struct sampler *sampler, int64_t now_us);
+
+/* The link went down (true) or came up. At first it counts as up. */
+void sampler_set_offline(struct sampler *sampler, bool offline);
 
 /* Forgets what was read, on a new time base: the sources begin anew. What waits is lost, so flush
  * before. */

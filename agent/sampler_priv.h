@@ -59,6 +59,7 @@ struct sampler {
 	size_t changes; /* tracks with something to be told at once */
 	int64_t due_us; /* the least of the tracks' */
 	bool refused;   /* the spool did, the last time */
+	bool offline;
 	struct sampler_stats stats;
 	struct pack packs[SAMPLER_CLASS_COUNT];
 	struct model_update record;

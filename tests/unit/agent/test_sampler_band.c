@@ -89,6 +89,7 @@ static int make(int64_t min_interval_us)
 		.max_records = 100,
 		.max_bytes = 65536,
 		.max_age_us = 100 * MS,
+		.max_age_offline_us = SECOND,
 		.min_interval_us = min_interval_us,
 		.heartbeat_us = HEARTBEAT,
 		.keyframe_us = 5 * MINUTE,
@@ -432,6 +433,30 @@ static void what_is_withheld_is_within_the_deadband(void **state)
 	assert_int_equal(stats.limited + stats.coalesced, 0);
 }
 
+static void what_is_read_offline_fills_batches_but_alarms_do_not_wait(void **state)
+{
+	(void)state;
+	sampler_set_offline(t.sampler, true);
+	observe(MODEL_FIELD_SPEED_KMH, 50);
+	assert_int_equal(sampler_due(t.sampler), t.now_us + SECOND);
+	go(t.now_us + 300 * MS);
+	begin("bus-2");
+	(void)model_update_set_number(&t.update, MODEL_FIELD_SPEED_KMH, 60);
+	give();
+	/* What is read again seals first, as ever. */
+	observe(MODEL_FIELD_SPEED_KMH, 55);
+	assert_int_equal(t.count, 2);
+	begin("bus-2");
+	(void)model_update_set_integer(&t.update, MODEL_FIELD_MIL_ON, 1);
+	give();
+	assert_int_equal(sampler_due(t.sampler), t.now_us + 100 * MS);
+	go(t.now_us + 100 * MS);
+	assert_int_equal(t.count, 3);
+	sampler_set_offline(t.sampler, false);
+	observe(MODEL_FIELD_ENGINE_RPM, 900);
+	assert_int_equal(sampler_due(t.sampler), t.now_us + 100 * MS);
+}
+
 static void a_reading_of_months_ago_is_not_made_younger(void **state)
 {
 	const int64_t start = t.now_us;
@@ -539,6 +564,7 @@ int suite_agent_sampler_band(void)
 		TEST(what_does_not_change_stays_fresh),
 		TEST(devices_that_do_not_change_share_batches),
 		UNLIMITED(what_is_withheld_is_within_the_deadband),
+		TEST(what_is_read_offline_fills_batches_but_alarms_do_not_wait),
 		TEST(a_reading_of_months_ago_is_not_made_younger),
 		TEST(a_parked_chatty_bus_costs_almost_nothing_on_the_wire),
 #undef TEST
