@@ -1,0 +1,260 @@
+/* What a record costs on the wire and to make: readings of a depot through the real sampler, packed
+ * and counted as sends are.
+ *
+ * bench_wire [--json]
+ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <time.h>
+
+#include <zdict.h>
+#include <zstd.h>
+
+#include "tests/bench/fleet.h"
+#include "tests/bench/wire_meter.h"
+
+#define SECOND INT64_C(1000000)
+#define HOUR (3600 * SECOND)
+#define START HOUR
+#define VEHICLES 50
+#define TARGET 40 /* bytes a record */
+#define TARGET_RECORDS 100
+#define SAMPLES_MAX 65536
+#define DICTIONARY_BYTES 8192
+
+static bool as_json;
+static int status;
+
+/* `target` 0: none. */
+static void row(const char *name, double value, const char *unit, int64_t n, double target)
+{
+	const bool met = value <= target;
+
+	if (target > 0 && !met)
+		status = 1;
+	if (!as_json) {
+		(void)printf("%-58s %10.1f %-16s", name, value, unit);
+		(void)printf(target > 0 ? "  %s: %g\n" : "\n", met ? "met" : "NOT MET", target);
+		return;
+	}
+	(void)printf(
+		"{\"name\":\"wire.%s\",\"peer\":null,\"value\":%.2f,\"unit\":\"%s\",\"n\":%" PRId64
+		",\"target\":",
+		name, value, unit, n);
+	if (target > 0)
+		(void)printf("%g,\"met\":%s}\n", target, met ? "true" : "false");
+	else
+		(void)printf("null,\"met\":null}\n");
+}
+
+static void die(const char *what)
+{
+	(void)fprintf(stderr, "bench_wire: %s\n", what);
+	exit(1);
+}
+
+static double cpu_s(void)
+{
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t))
+		die("no clock");
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The bodies, for other ways of packing. */
+struct store {
+	struct buf bytes;
+	size_t sizes[SAMPLES_MAX];
+	unsigned count;
+	int64_t records;
+};
+static struct store store;
+
+struct sink {
+	struct wire_meter meter;
+	int fill; /* records of a batch; 0: as the sampler seals them */
+	struct buf json;
+	int count;
+};
+
+static int take_filled(struct sink *sink)
+{
+	struct spool_put put = {.class = WIRE_CLASS_SAMPLE, .count = sink->count};
+	int r;
+
+	buf_putc(&sink->json, ']');
+	put.json = sink->json.data;
+	put.len = sink->json.len;
+	if (sink->json.error)
+		return sink->json.error;
+	if (store.count < SAMPLES_MAX && sink->fill == TARGET_RECORDS) {
+		buf_append(&store.bytes, put.json, put.len);
+		store.sizes[store.count++] = put.len;
+		store.records += put.count;
+	}
+	r = wire_meter_take(&sink->meter, &put, 1);
+	buf_reset(&sink->json);
+	sink->count = 0;
+	return r;
+}
+
+/* As many records as are asked for, whatever their class: what one sealing of a busier gateway holds. */
+static int take(void *arg, const struct spool_put *puts, size_t count)
+{
+	struct sink *sink = arg;
+	int r = 0;
+
+	if (!sink->fill)
+		return wire_meter_take(&sink->meter, puts, count);
+	for (size_t i = 0; i < count && !r; i++) {
+		if (sink->count && sink->count + puts[i].count > sink->fill)
+			r = take_filled(sink);
+		buf_putc(&sink->json, sink->count ? ',' : '[');
+		buf_append(&sink->json, puts[i].json + 1, puts[i].len - 2);
+		sink->count += puts[i].count;
+	}
+	return r;
+}
+
+static void run(struct sink *sink, bool gps, bool offline, int64_t length_us,
+		struct sampler_stats *ret_stats)
+{
+	struct sampler_config config = {
+		.max_records = 100,
+		.max_bytes = 512 * 1024,
+		.max_age_us = SECOND / 10,
+		.max_age_offline_us = SECOND,
+		.min_interval_us = SECOND,
+		.heartbeat_us = 120 * SECOND,
+		.keyframe_us = 300 * SECOND,
+	};
+	struct fleet *fleet = fleet_create(VEHICLES, START, length_us, gps);
+	struct sampler *sampler = NULL;
+	int64_t now = START;
+
+	deadband_default(&config.bands);
+	wire_meter_init(&sink->meter);
+	if (!fleet || sampler_create(&config, take, sink, &sampler))
+		die("out of memory");
+	sampler_set_offline(sampler, offline);
+	while (now < START + length_us) {
+		now = fleet_due(fleet) < sampler_due(sampler) ? fleet_due(fleet)
+							      : sampler_due(sampler);
+		if (fleet_read(fleet, sampler, now) ||
+		    (sampler_due(sampler) <= now && sampler_run(sampler, now)))
+			die("the sampler fails");
+	}
+	sampler_stats(sampler, ret_stats);
+	sampler_destroy(sampler);
+	fleet_destroy(fleet);
+}
+
+static void measure(const char *name, int fill, bool gps, bool offline, int64_t length_us,
+		    double target)
+{
+	struct sink sink = {.fill = fill};
+	struct sampler_stats stats;
+	const double began = cpu_s();
+	double used;
+	char text[80];
+
+	buf_init(&sink.json, (size_t)WIRE_UNPACKED_BYTES_MAX);
+	run(&sink, gps, offline, length_us, &stats);
+	used = cpu_s() - began;
+	(void)snprintf(text, sizeof(text), "%s: %.1f records a batch, on the wire", name,
+		       (double)sink.meter.records / (double)sink.meter.batches);
+	row(text, (double)sink.meter.total / (double)sink.meter.records, "bytes a record",
+	    sink.meter.records, target);
+	(void)snprintf(text, sizeof(text), "%s: as JSON, unpacked", name);
+	row(text, (double)sink.meter.json / (double)sink.meter.records, "bytes a record",
+	    sink.meter.records, 0);
+	(void)snprintf(text, sizeof(text), "%s: of readings told", name);
+	row(text,
+	    100.0 * (double)stats.told / (double)(stats.told + stats.withheld + stats.limited),
+	    "percent", stats.told + stats.withheld, 0);
+	(void)snprintf(text, sizeof(text), "%s: CPU, vehicles included", name);
+	row(text, 1e6 * used / (double)sink.meter.records, "us a record", sink.meter.records, 0);
+	wire_meter_free(&sink.meter);
+	buf_free(&sink.json);
+}
+
+/* ---- other ways of packing the same bodies ---- */
+
+static void pack_all(const char *name, int level, const ZSTD_CDict *dictionary)
+{
+	const size_t room = ZSTD_compressBound(WIRE_UNPACKED_BYTES_MAX);
+	ZSTD_CCtx *context = ZSTD_createCCtx();
+	char *out = malloc(room), text[80];
+	const char *at = store.bytes.data;
+	size_t total = 0;
+	double began;
+
+	if (!context || !out)
+		die("out of memory");
+	began = cpu_s();
+	for (unsigned i = 0; i < store.count; i++) {
+		const size_t len = dictionary ? ZSTD_compress_usingCDict(context, out, room, at,
+									 store.sizes[i], dictionary)
+					      : ZSTD_compressCCtx(context, out, room, at,
+								  store.sizes[i], level);
+
+		if (ZSTD_isError(len))
+			die(ZSTD_getErrorName(len));
+		total += len;
+		at += store.sizes[i];
+	}
+	(void)snprintf(text, sizeof(text), "body by %s", name);
+	row(text, (double)total / (double)store.records, "bytes a record", store.records, 0);
+	(void)snprintf(text, sizeof(text), "body by %s: CPU", name);
+	row(text, 1e6 * (cpu_s() - began) / (double)store.records, "us a record", store.records, 0);
+	free(out);
+	ZSTD_freeCCtx(context);
+}
+
+static void compare(void)
+{
+	static const int levels[] = {1, 2, 3, 6};
+	static char dictionary[DICTIONARY_BYTES];
+	/* Trained on one half, so on half of what it is tried on. */
+	const size_t len = ZDICT_trainFromBuffer(dictionary, sizeof(dictionary), store.bytes.data,
+						 store.sizes, store.count / 2);
+	char name[64];
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		(void)snprintf(name, sizeof(name), "zstd -%d", levels[i]);
+		pack_all(name, levels[i], NULL);
+	}
+	if (ZDICT_isError(len))
+		return;
+	for (int level = 1; level <= 3; level += 2) {
+		ZSTD_CDict *made = ZSTD_createCDict(dictionary, len, level);
+
+		if (!made)
+			die("out of memory");
+		(void)snprintf(name, sizeof(name), "zstd -%d with a dictionary of 8 KiB", level);
+		pack_all(name, level, made);
+		ZSTD_freeCDict(made);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
+	buf_init(&store.bytes, SIZE_MAX / 2);
+	measure("OBD-II, 50 vehicles", TARGET_RECORDS, false, false, 8 * HOUR, TARGET);
+	measure("OBD-II and GPS, 50 vehicles", TARGET_RECORDS, true, false, 8 * HOUR, 0);
+	measure("OBD-II", 10, false, false, 2 * HOUR, 0);
+	measure("OBD-II", 50, false, false, 2 * HOUR, 0);
+	measure("OBD-II, as sealed while the link is down", 0, false, true, 2 * HOUR, 0);
+	measure("OBD-II, as sealed while it is up", 0, false, false, 2 * HOUR, 0);
+	if (store.bytes.error)
+		die("out of memory");
+	compare();
+	buf_free(&store.bytes);
+	return status;
+}
