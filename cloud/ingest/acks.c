@@ -191,12 +191,10 @@ int acks_add(struct acks *acks, const char *workspace, const char *gateway,
 	return 0;
 }
 
-static void send_part(struct gate *gate, struct part *part, struct part *before, int64_t now_us,
-		      acks_send_fn *fn, void *arg)
+static void send_part(struct gate *gate, struct part *part, struct part *before, acks_send_fn *fn,
+		      void *arg)
 {
 	fn(arg, gate->workspace, gate->gateway, &part->ack);
-	gate->answered = true;
-	gate->answered_us = now_us;
 	if (before)
 		before->next = part->next;
 	else
@@ -219,12 +217,17 @@ static void send_due(struct gate *gate, int64_t now_us, acks_send_fn *fn, void *
 	for (struct part *part = gate->first; part; part = next) {
 		next = part->next;
 		if (part->batches >= ACKS_BATCHES)
-			send_part(gate, part, before, now_us, fn, arg);
+			send_part(gate, part, before, fn, arg);
 		else
 			before = part;
 	}
-	if (gate->first && may_be_answered(gate, now_us))
-		send_part(gate, gate->first, NULL, now_us, fn, arg);
+	if (!gate->first || !may_be_answered(gate, now_us))
+		return;
+	/* What goes because it is full does not put this off: live data of the running epoch would wait
+	 * until the backlog of another one is in. */
+	gate->answered = true;
+	gate->answered_us = now_us;
+	send_part(gate, gate->first, NULL, fn, arg);
 }
 
 static void drop_gate(struct acks *acks, struct gate **at)

@@ -172,6 +172,31 @@ static void epochs_of_a_gateway_take_turns_and_none_starves(void **state)
 	assert_in_range(desk->count, 20, 22);
 }
 
+/* A backlog of an earlier epoch that fills message after message. */
+static void what_is_live_does_not_wait_for_a_backlog(void **state)
+{
+	struct desk *desk = *state;
+	int64_t added_us[101] = {0};
+	int live = 0;
+
+	for (int64_t n = 1; n <= 1000; n++) {
+		add(desk, "g1", "old", 1 + (n - 1) * 10, n * 10);
+		if (n % 100 == 50) {
+			added_us[n / 100] = desk->now_us;
+			add(desk, "g1", "live", 1 + n / 100, 1 + n / 100);
+		}
+		send_at(desk, 1 * MS);
+	}
+	for (size_t i = 0; i < desk->count; i++) {
+		if (strcmp(desk->sent[i].epoch, "live") != 0)
+			continue;
+		live++;
+		assert_true(desk->sent[i].at_us - added_us[desk->sent[i].first - 1] <=
+			    2 * ACKS_INTERVAL_US);
+	}
+	assert_int_equal(live, 10);
+}
+
 static void more_ranges_than_an_ack_holds_go_in_several(void **state)
 {
 	struct desk *desk = *state;
@@ -257,6 +282,7 @@ int suite_cloud_acks(void)
 		TEST(sixty_four_batches_do_not_wait),
 		TEST(gateways_do_not_wait_for_each_other),
 		TEST(epochs_of_a_gateway_take_turns_and_none_starves),
+		TEST(what_is_live_does_not_wait_for_a_backlog),
 		TEST(more_ranges_than_an_ack_holds_go_in_several),
 		TEST(the_rate_and_the_wait_are_bounded),
 		TEST(what_nobody_hears_is_forgotten),
