@@ -126,7 +126,7 @@ static void run(struct sink *sink, bool gps, bool offline, int64_t length_us,
 {
 	struct sampler_config config = {
 		.max_records = 100,
-		.max_bytes = 512 * 1024,
+		.max_bytes = INT64_C(512) * 1024,
 		.max_age_us = SECOND / 10,
 		.max_age_offline_us = SECOND,
 		.min_interval_us = SECOND,

@@ -2,7 +2,7 @@
 """A depot's link is away for a night and returns: how soon everything is live again, how long the backlog
 takes, what it does to live data.
 
-  ./dev bench outage [--vehicles N] [--minutes N] [--json]
+  ./dev bench outage [--vehicles N] [--minutes N] [--rebooted] [--json]
 
 The night is made in process, on a clock that jumps, by the real sampler and the real spool from
 simulated vehicles that are read at their usual rhythm. Then the real agent goes on with that spool and
@@ -29,7 +29,7 @@ AFTER_S = 15
 def rows(args):
     """(name, value, unit, n, target)"""
     with depot_of(args.vehicles) as depot:
-        outage = Outage(depot, args.vehicles, args.minutes)
+        outage = Outage(depot, args.vehicles, args.minutes, args.rebooted)
         outage.prepare()
         made = outage.made
         records = made["records"]
@@ -38,6 +38,7 @@ def rows(args):
         yield "batches in the spool", made["batches"], "batches", made["batches"], None
         yield "bodies in the spool", round(made["bytes"] / records, 1), "bytes a record", records, None
         before = depot.agent.cpu_s(), depot.core.cpu_s()
+        yield "memory of the agent before", depot.agent.memory_kib()[0], "KiB", 1, None
         outage.reconnect(540)
         sent = outage.link.bytes
         used = depot.agent.cpu_s() - before[0], depot.core.cpu_s() - before[1]
@@ -48,7 +49,7 @@ def rows(args):
         yield "sent meanwhile", round(sent / records, 1), "bytes a record", records, None
         yield "CPU of the agent", round(1e6 * used[0] / records, 1), "us a record", records, None
         yield "CPU of the core", round(1e6 * used[1] / records, 1), "us a record", records, None
-        yield "memory of the agent", depot.agent.memory_kib()[0], "KiB", 1, None
+        yield "memory of the agent after", depot.agent.memory_kib()[0], "KiB", 1, None
         end = time.monotonic() + AFTER_S
         while time.monotonic() < end:
             depot.check_alive()
@@ -69,6 +70,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vehicles", type=int, default=50, help="50")
     parser.add_argument("--minutes", type=int, default=480, help="without a link (480)")
+    parser.add_argument("--rebooted", action="store_true", help="the gateway boots anew before the link returns"
+                        " (always so where this machine has not run for so long)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     args = parser.parse_args()
     status = 0

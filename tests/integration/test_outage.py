@@ -2,12 +2,15 @@
 
 import time
 
+import pytest
+
 from freshet.outage import Outage, depot_of, quantile
 
 
-def test_after_an_outage_live_values_come_at_once_and_the_backlog_whole():
+@pytest.mark.parametrize("rebooted", [False, True], ids=["the same boot", "a boot later"])
+def test_after_an_outage_live_values_come_at_once_and_the_backlog_whole(rebooted):
     with depot_of(10) as depot:
-        outage = Outage(depot, 10, 30)
+        outage = Outage(depot, 10, 30, rebooted)
         outage.prepare()
         outage.reconnect(60)
         # A busy machine has twice the second that is meant.
