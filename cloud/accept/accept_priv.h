@@ -141,7 +141,8 @@ void ledger_free(struct ledger *ledger);
 int ledger_commit(struct ledger *ledger, int64_t number);
 /* Raises the floor: what lies below and is not committed is lost. */
 int ledger_raise_floor(struct ledger *ledger, int64_t floor);
-int ledger_dropped(struct ledger *ledger, const struct wire_dropped *dropped);
+int ledger_dropped(struct accept *accept, struct ledger *ledger, const struct wire_dropped *dropped,
+		   int64_t now_ms);
 int ledger_end(struct accept *accept, struct ledger *ledger, const struct wire_epoch_end *end,
 	       int64_t now_ms);
 /* Writes the row, and the gaps as they follow from it. */
@@ -151,7 +152,10 @@ int ledger_close(struct accept *accept, struct ledger *ledger, int64_t now_ms);
 int ledger_unfold(struct accept *accept, struct ledger *ledger);
 void ledger_refold(struct ledger *ledger);
 int ledger_fold(struct accept *accept, int64_t now_ms);
-/* gaps.c: writes the gaps as they follow from the account, and keeps the account's sets bounded. */
+/* gaps.c. Gaps of which only the numbers were known take reason, records and times of a notice. */
+int gaps_explain(struct accept *accept, const struct ledger *ledger, const struct intervals *stated,
+		 int64_t now_ms);
+/* Writes the gaps as they follow from the account, and keeps the account's sets bounded. */
 int gaps_settle(struct accept *accept, struct ledger *ledger, int64_t now_ms);
 /* Ranges that the account of an epoch keeps apart, of each set. An honest gateway has a few. */
 #define ACCEPT_RANGES_MAX 1024

@@ -112,7 +112,8 @@ int ledger_raise_floor(struct ledger *ledger, int64_t floor)
 /* As the gateway says, in words that outlive the record. */
 static const char *dropped_reason(const char *said)
 {
-	static const char *const reasons[] = {"spool_full", "spool_age", "unreadable"};
+	static const char *const reasons[] = {"spool_full",   "spool_age",   "unreadable",
+					      "write_budget", "disk_failed", "operator"};
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (strcmp(said, reasons[i]) == 0)
@@ -120,8 +121,11 @@ static const char *dropped_reason(const char *said)
 	return "dropped";
 }
 
-int ledger_dropped(struct ledger *ledger, const struct wire_dropped *dropped)
+int ledger_dropped(struct accept *accept, struct ledger *ledger, const struct wire_dropped *dropped,
+		   int64_t now_ms)
 {
+	int r;
+
 	struct interval items[WIRE_RANGES_MAX];
 	struct intervals stated;
 
@@ -144,7 +148,9 @@ int ledger_dropped(struct ledger *ledger, const struct wire_dropped *dropped)
 		ledger->from_mono_us = dropped->first_mono_us;
 		ledger->to_mono_us = dropped->last_mono_us;
 	}
-	return add_lost(ledger, &stated);
+	/* The floor of a batch that went before it may have told the numbers already. */
+	r = gaps_explain(accept, ledger, &stated, now_ms);
+	return r ? r : add_lost(ledger, &stated);
 }
 
 /* What an epoch_end leaves as lost: all below its end that is neither held nor committed. */

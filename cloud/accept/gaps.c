@@ -399,6 +399,78 @@ static int coarsen_committed(struct accept *accept, struct ledger *ledger, int64
 	return r;
 }
 
+/* A gap of which only the numbers are known: that they are not held any more. */
+static bool is_unexplained(const struct coredb_gap *row, const char *reason)
+{
+	return row->last >= 0 && !row->possible &&
+	       (strcmp(reason, "below_floor") == 0 || strcmp(reason, "epoch_end") == 0);
+}
+
+/* A row is cut into what the notice speaks of, which takes its words, and the rest, which stays. */
+static int explain_row(struct accept *accept, const struct ledger *ledger,
+		       const struct coredb_gap *row, const char *reason,
+		       const struct intervals *stated, int64_t now_ms)
+{
+	struct interval range = {row->first, row->last};
+	const struct intervals whole = {&range, 1, 1};
+	struct coredb_gap piece = *row;
+	struct set told = {0};
+	struct set rest = {0};
+	int r;
+
+	r = set_make(&told, stated->count + 1);
+	if (!r)
+		r = set_make(&rest, stated->count + 1);
+	if (!r && (intervals_intersect(&whole, stated, &told.set) ||
+		   intervals_subtract(&whole, stated, &rest.set)))
+		r = -EOVERFLOW;
+	if (r || told.set.count == 0)
+		goto out;
+	r = coredb_gap_remove(accept->db, row->id);
+	piece.workspace = ledger->workspace;
+	piece.gateway = ledger->epoch.gateway;
+	piece.epoch = ledger->epoch.id;
+	piece.records = -1;
+	piece.reason = reason;
+	for (size_t i = 0; i < rest.set.count && !r; i++) {
+		piece.first = rest.set.items[i].first;
+		piece.last = rest.set.items[i].last;
+		r = coredb_gap_add(accept->db, &piece);
+	}
+	piece.reason = ledger->reason;
+	piece.from_mono_us = MODEL_NO_TIME;
+	piece.to_mono_us = MODEL_NO_TIME;
+	if (stated->count == 1 && told.set.items[0].first == stated->items[0].first &&
+	    told.set.items[0].last == stated->items[0].last)
+		piece.records = ledger->records;
+	for (size_t i = 0; i < told.set.count && !r; i++) {
+		piece.first = told.set.items[i].first;
+		piece.last = told.set.items[i].last;
+		r = add_gap(accept, ledger, &piece, now_ms);
+	}
+out:
+	set_free(&told);
+	set_free(&rest);
+	return r;
+}
+
+int gaps_explain(struct accept *accept, const struct ledger *ledger, const struct intervals *stated,
+		 int64_t now_ms)
+{
+	struct open_gaps open = {0};
+	int r = coredb_gap_open_of(accept->db, ledger->workspace, ledger->epoch.id, collect_gap,
+				   &open);
+
+	r = r < 0 ? r : open.error;
+	for (size_t i = 0; i < open.count && !r; i++)
+		if (is_unexplained(&open.rows[i], open.reasons[i]))
+			r = explain_row(accept, ledger, &open.rows[i], open.reasons[i], stated,
+					now_ms);
+	free(open.rows);
+	free(open.reasons);
+	return r;
+}
+
 int gaps_settle(struct accept *accept, struct ledger *ledger, int64_t now_ms)
 {
 	int r = ledger->lost_changed ? settle_all(accept, ledger, now_ms) : 0;

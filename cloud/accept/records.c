@@ -411,7 +411,7 @@ static int enter_notice(struct accept *accept, struct delivery *delivery, struct
 	int r;
 
 	if (record->kind == WIRE_DROPPED)
-		r = ledger_dropped(ledger, &record->dropped);
+		r = ledger_dropped(accept, ledger, &record->dropped, delivery->received_ms);
 	else
 		r = ledger_end(accept, ledger, &record->epoch_end, delivery->received_ms);
 	if (r == -EDOM)

@@ -87,6 +87,15 @@ const steps = {
     await until(page, "healthy rows with values", (seen) => seen.every((row) => row.state === "healthy" && /\d/.test(row.odometer)));
   },
 
+  async "what was lost is told"(page) {
+    await page.waitForSelector(".losses summary", { timeout: WAIT_MS });
+    expect(/Lost on the way: \d gaps?$/.test((await page.textContent(".losses summary")).trim()), await page.textContent(".losses summary"));
+    await page.click(".losses summary");
+    const told = await page.textContent(".losses li");
+    expect(/^depot-1 lost \d+ records?, .* to .*: given up by an operator$/.test(told), told);
+    await page.click(".losses summary");
+  },
+
   async "the age ticks between updates"(page) {
     const ages = new Set();
     await until(page, "three different ages", (seen) => {

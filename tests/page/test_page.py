@@ -13,8 +13,19 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
-from freshet import Depot  # noqa: E402
+from freshet import Depot, wait_until  # noqa: E402
 from freshet.depot import GATEWAY  # noqa: E402
+from freshet.process import run  # noqa: E402
+
+
+def lose_something(depot):
+    """Without a broker batches pile up, an operator gives them up, and the core hears of it."""
+    depot.broker.kill()
+    wait_until(lambda: depot.agent.status()["spool"]["batches"] >= 3, 20, "batches that wait")
+    run([depot.agent.exe, "spool", "drop", "--all", "--yes", "-c", depot.agent.conf])
+    depot.broker.restart()
+    wait_until(lambda: {gap["reason"] for gap in depot.core.get("/gaps")["items"]} == {"operator"}, 20,
+               "the gap and its reason")
 
 
 def test_the_page_shows_the_depot_live():
@@ -27,6 +38,8 @@ def test_the_page_shows_the_depot_live():
                         {"period": "1 s", "signals": "speed_kmh odometer_km:1s aux_battery_v state_of_charge_pct:1s"
                                                      " fuel_level_pct:1s"},
                         {"batch": {"heartbeat": "2 s"}, "mqtt": {"status_interval": "1 s"}}).start()
+        depot.wait_healthy()
+        lose_something(depot)
         depot.wait_healthy()
         given = {"link": depot.core.cli("token", "link").split()[-1],
                  "vehicles": [vehicle["vehicle"] for vehicle in depot.sim.vehicles],

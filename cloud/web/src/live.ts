@@ -1,6 +1,6 @@
 // The live connection: subscribes, keeps the rows current, comes back by itself.
 
-import type { Counts, Row, Status } from "./model";
+import type { Counts, Gap, Row, Status } from "./model";
 
 export type Link = "connecting" | "live" | "lost" | "signed-out";
 
@@ -9,8 +9,12 @@ export interface Fleet {
   workspace: string | null;
   counts: Counts;
   rows: Map<string, Row>;
+  gaps: Gap[];
+  moreGaps: boolean;
   problem: string | null;
 }
+
+export const NO_FLEET: Fleet = { link: "connecting", workspace: null, counts: {}, rows: new Map(), gaps: [], moreGaps: false, problem: null };
 
 const RETRY_FIRST_MS = 500;
 const RETRY_MOST_MS = 15_000;
@@ -18,15 +22,18 @@ const PING_MS = 20_000;
 const SILENCE_MS = 50_000;
 const PAGE = 1000;
 const FOLLOW_MS = 3000;
+const GAPS_MS = 15_000;
+const GAPS_MOST = 50;
 
 /** Starts at once; calls back with a fresh object at each change. Returns how to stop. */
 export function openFleet(onChange: (fleet: Fleet) => void): () => void {
-  let fleet: Fleet = { link: "connecting", workspace: null, counts: {}, rows: new Map(), problem: null };
+  let fleet = NO_FLEET;
   let socket: WebSocket | null = null;
   let retry = RETRY_FIRST_MS;
   let timer = 0;
   let pinger = 0;
   let follower = 0;
+  let gapsTimer = 0;
   let followed = 0;
   let heard = performance.now();
   let stopped = false;
@@ -95,6 +102,20 @@ export function openFleet(onChange: (fleet: Fleet) => void): () => void {
     }
   }
 
+  /** Losses change seldom: they are asked for, now and then. */
+  async function askGaps(workspace: string) {
+    window.clearTimeout(gapsTimer);
+    try {
+      const page: { items: Gap[]; next_cursor: string | null } = await get(
+        `/api/workspaces/${encodeURIComponent(workspace)}/gaps?open=1&limit=${GAPS_MOST}`,
+      );
+      change({ gaps: page.items, moreGaps: page.next_cursor !== null });
+    } catch {
+      // As they were; the connection's own end tells of it.
+    }
+    if (!stopped && fleet.link !== "signed-out") gapsTimer = window.setTimeout(() => void askGaps(workspace), GAPS_MS);
+  }
+
   function open(workspace: string, devices: string[]) {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     socket = new WebSocket(`${scheme}://${location.host}/ws`, "freshet.v1");
@@ -128,6 +149,7 @@ export function openFleet(onChange: (fleet: Fleet) => void): () => void {
         return;
       }
       open(workspace, await allDevices(workspace));
+      void askGaps(workspace);
     } catch (error) {
       if (fleet.link !== "signed-out") later(error instanceof Error ? error.message : String(error));
     }
@@ -139,6 +161,7 @@ export function openFleet(onChange: (fleet: Fleet) => void): () => void {
     window.clearTimeout(timer);
     window.clearInterval(pinger);
     window.clearTimeout(follower);
+    window.clearTimeout(gapsTimer);
     socket?.close();
   };
 }

@@ -2,8 +2,8 @@ import { render } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import "./app.css";
-import { openFleet, type Fleet, type Link } from "./live";
-import { ageSeconds, compareRows, formatAge, formatNumber, HEALTH_STATES, matches, STATE_NAMES, type HealthState, type Row } from "./model";
+import { NO_FLEET, openFleet, type Fleet, type Link } from "./live";
+import { ageSeconds, compareRows, describeGap, formatAge, formatNumber, HEALTH_STATES, matches, STATE_NAMES, type HealthState, type Row } from "./model";
 
 const SHOWN_MOST = 300;
 
@@ -155,6 +155,29 @@ function Table({ rows, now }: { rows: Row[]; now: number }) {
   );
 }
 
+/** What was lost on the way, of which nobody has said yet that it does not matter. */
+function Losses({ fleet }: { fleet: Fleet }) {
+  const certain = fleet.gaps.filter((gap) => !gap.possible).length;
+  const possible = fleet.gaps.length - certain;
+  const parts = [certain > 0 && `${certain} ${certain === 1 ? "gap" : "gaps"}`, possible > 0 && `${possible} possible`].filter(Boolean);
+  if (parts.length === 0) return null;
+  return (
+    <details class="losses">
+      <summary>
+        Lost on the way: {parts.join(", ")}
+        {fleet.moreGaps && " and more"}
+      </summary>
+      <ul>
+        {fleet.gaps.map((gap) => (
+          <li key={gap.gap_id} title={gap.devices.join(", ")}>
+            {describeGap(gap)}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
 function SignedOut() {
   return (
     <p class="notice">
@@ -164,7 +187,7 @@ function SignedOut() {
 }
 
 function App() {
-  const [fleet, setFleet] = useState<Fleet>({ link: "connecting", workspace: null, counts: {}, rows: new Map(), problem: null });
+  const [fleet, setFleet] = useState<Fleet>(NO_FLEET);
   const [state, setState] = useState<HealthState | null>(null);
   const [query, setQuery] = useState("");
   const now = useNow(1000);
@@ -184,6 +207,7 @@ function App() {
         <main>
           <Filters fleet={fleet} state={state} query={query} onState={setState} onQuery={setQuery} />
           {fleet.problem && <p class="notice">{fleet.problem}</p>}
+          <Losses fleet={fleet} />
           {found.length > 0 ? (
             <Table rows={found.slice(0, SHOWN_MOST)} now={Math.max(now, performance.now())} />
           ) : (

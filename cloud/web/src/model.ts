@@ -93,3 +93,36 @@ export function compareRows(a: Item, b: Item): number {
   const name = (item: Item) => item.vehicle_id ?? item.device_id;
   return name(a).localeCompare(name(b), "en", { numeric: true });
 }
+
+/** A loss that stands open: neither recovered nor dismissed. */
+export interface Gap {
+  gap_id: number;
+  gateway_id: string | null;
+  records: number | null;
+  reason: string;
+  possible: boolean;
+  from_at: string | null;
+  to_at: string | null;
+  detected_at: string;
+  devices: string[];
+}
+
+const REASONS: Record<string, string> = {
+  spool_full: "its buffer was full",
+  spool_age: "older than its buffer keeps",
+  write_budget: "the card's write budget was used up",
+  disk_failed: "its disk took nothing",
+  unreadable: "its disk gave back something else",
+  operator: "given up by an operator",
+};
+
+/** "depot-1 lost 740 records, 03:10:12 to 03:12:40: its buffer was full". Times are the reader's own. */
+export function describeGap(gap: Gap): string {
+  const who = gap.gateway_id ?? "a gateway";
+  const what = gap.records === null ? "records" : `${formatNumber(gap.records)} ${gap.records === 1 ? "record" : "records"}`;
+  const at = (iso: string | null) => (iso === null ? null : new Date(iso).toLocaleString("en-GB", { dateStyle: "short", timeStyle: "medium" }));
+  const [from, to] = [at(gap.from_at), at(gap.to_at)];
+  const when = from && to ? `, ${from} to ${to}` : from ? `, since ${from}` : to ? `, until ${to}` : "";
+  const why = REASONS[gap.reason] ?? gap.reason.split("_").join(" ");
+  return `${who} ${gap.possible ? "may have lost" : "lost"} ${what}${when}: ${why}`;
+}

@@ -330,6 +330,40 @@ static void a_notice_says_when_what_was_dropped_was_read(void **state)
 }
 
 /* A power cut: the rest of the epoch may be lost, from its last batch to the next boot. */
+/* After an outage the first live batch tells by its floor what is gone, before the ledgers tell why. */
+static void a_notice_that_comes_after_the_floor_explains_the_gap(void **state)
+{
+	struct bench *b = *state;
+
+	(void)send(b, (struct sending){.epoch = "e1", .number = 20, .floor = 19});
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM gap WHERE reason = 'below_floor'"
+					" AND first = 1 AND last = 18"),
+			 1);
+	(void)send(b,
+		   (struct sending){.epoch = "e1",
+				    .number = 19,
+				    .floor = 19,
+				    .notice = "{\"kind\":\"dropped\",\"epoch\":\"e1\",\"ranges\":"
+					      "[[5,9]],\"records\":80,\"reason\":\"disk_failed\","
+					      "\"first_mono_us\":1000,\"last_mono_us\":2000}"});
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM gap WHERE reason = 'disk_failed'"
+					" AND first = 5 AND last = 9 AND records = 80"
+					" AND from_mono_us = 1000 AND to_mono_us = 2000"),
+			 1);
+	assert_int_equal(bench_query(b, "SELECT sum(first * 100 + last) FROM gap"
+					" WHERE reason = 'below_floor'"),
+			 104 + 1018);
+	assert_int_equal(bench_query(b, "SELECT count(*) FROM gap"), 3);
+	/* The same again changes nothing; what comes after all is no gap any more. */
+	(void)send(b, (struct sending){.epoch = "e1", .number = 9, .floor = 19});
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(bench_query(b, "SELECT first * 100 + last FROM gap WHERE reason ="
+					" 'disk_failed' AND recovered_at IS NULL"),
+			 508);
+}
+
 static void an_open_tail_ends_where_the_next_boot_begins(void **state)
 {
 	struct bench *b = *state;
@@ -579,6 +613,7 @@ int suite_cloud_ledger(void)
 		TEST(every_silent_epoch_is_asked_for_in_its_turn),
 		TEST(a_gap_lies_between_its_neighbours_in_time),
 		TEST(a_notice_says_when_what_was_dropped_was_read),
+		TEST(a_notice_that_comes_after_the_floor_explains_the_gap),
 		TEST(an_open_tail_ends_where_the_next_boot_begins),
 		TEST(a_gap_is_shown_with_the_devices_that_were_fed_then),
 		TEST(only_what_may_be_empty_can_be_dismissed),
