@@ -19,6 +19,7 @@ struct judge {
 	char disk_path[FOLDER_SIZE + 16], young_path[FOLDER_SIZE + 16];
 	/* Figures. A batch is counted in each cut in which it had been made. */
 	int64_t cuts, batches, held, committed, lost, possible, beyond;
+	int64_t set_aside;
 	int64_t asked; /* cuts of which the core knew all only after it had asked for silent epochs */
 };
 
@@ -31,6 +32,9 @@ void judge_power(struct judge *judge, struct fault_image *disk, int64_t position
 /* The process was killed before the change with this stamp; both floors are as they were. */
 void judge_kill(struct judge *judge, struct fault_image *disk, struct fault_image *young,
 		int64_t stamp);
+/* A cut of the power on a card that has lied: of what came after the change `honest` nothing was synced,
+ * whatever it said. */
+void judge_lying(struct judge *judge, int64_t honest, int64_t position, enum fault_loss loss);
 /* An old image of the card comes back at the end of the story. With `young` the machine has not booted
  * between. */
 void judge_restored(struct judge *judge, struct fault_image *disk, int64_t position,

@@ -64,12 +64,14 @@ static void tell(const struct fixture *f, const char *what, int64_t points)
 	print_message(
 		"%s: cut points %lld (disk: writes %lld, syncs %lld), images %lld; story: batches"
 		" %zu, acked %lld, dropped %lld, restarts %lld; after the cuts: held %lld of"
-		" %lld, committed %lld, gaps %lld, possible %lld, beyond %lld, told on asking in %lld cuts, unreported 0\n",
+		" %lld, committed %lld, gaps %lld, possible %lld, beyond %lld, told on asking in %lld"
+		" cuts, set aside %lld, unreported 0\n",
 		what, (long long)points, (long long)writes, (long long)syncs,
 		(long long)judge->cuts, f->story.batch_count, (long long)f->story.acked,
 		(long long)f->story.dropped, (long long)f->story.restarts, (long long)judge->held,
 		(long long)judge->batches, (long long)judge->committed, (long long)judge->lost,
-		(long long)judge->possible, (long long)judge->beyond, (long long)judge->asked);
+		(long long)judge->possible, (long long)judge->beyond, (long long)judge->asked,
+		(long long)judge->set_aside);
 }
 
 static void every_power_cut_keeps_what_was_on_disk_and_reports_the_rest(void **state)
@@ -110,6 +112,20 @@ static void every_kill_loses_nothing_at_all(void **state)
 	assert_int_equal(f->judge.possible, 0);
 }
 
+static void a_lying_card_gives_no_number_twice_and_what_it_lost_is_reported(void **state)
+{
+	struct fixture *f = *state;
+	int64_t i, honest, end = fault_disk_position(f->story.disk), points = 0;
+	int64_t stride = all_of_it() ? end / 400 + 1 : end / RESTORED + 1;
+
+	for (i = stride; i <= end; i += stride, points++) {
+		honest = i - points * 13 % 90;
+		judge_lying(&f->judge, honest > 0 ? honest : 0, i,
+			    (enum fault_loss)(points % FAULT_LOSSES));
+	}
+	tell(f, "lying card", points);
+}
+
 static void restore(struct fixture *f, bool same_boot)
 {
 	struct fault_image *image = NULL, *young = NULL;
@@ -145,9 +161,11 @@ int suite_faults_spool(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_power_cut_keeps_what_was_on_disk_and_reports_the_rest),
 		TEST(every_kill_loses_nothing_at_all),
+		TEST(a_lying_card_gives_no_number_twice_and_what_it_lost_is_reported),
 		TEST(a_restored_card_gives_no_number_twice),
 		TEST(a_card_restored_under_a_running_machine_gives_no_number_twice),
 	};
 
+	cmocka_set_test_filter(getenv("FRESHET_FAULTS_TEST"));
 	return cmocka_run_group_tests_name("faults.spool", tests, NULL, NULL);
 }
