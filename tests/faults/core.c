@@ -181,17 +181,50 @@ static int64_t epoch_row(struct core *core, const char *gateway, const char *epo
 struct look {
 	int64_t number;
 	enum core_word word;
+	int64_t first_us, last_us;
+	struct core_bounds bounds;
 };
+
+static bool gap_holds(const struct coredb_gap *gap, int64_t number)
+{
+	return number >= gap->first && (gap->last < 0 || number <= gap->last);
+}
 
 static int look_at_gap(void *arg, const struct coredb_gap *gap)
 {
 	struct look *look = arg;
 	enum core_word word = gap->possible ? CORE_POSSIBLE : CORE_LOST;
 
-	if (look->number >= gap->first && (gap->last < 0 || look->number <= gap->last) &&
-	    word < look->word)
+	if (gap_holds(gap, look->number) && word < look->word)
 		look->word = word;
 	return 0;
+}
+
+static int look_at_bounds(void *arg, const struct coredb_gap *gap)
+{
+	struct look *look = arg;
+
+	if (!gap_holds(gap, look->number))
+		return 0;
+	look->bounds.gaps++;
+	look->bounds.last = *gap;
+	look->bounds.dated += gap->from_ms != MODEL_NO_TIME && gap->to_ms != MODEL_NO_TIME;
+	if (gap->from_mono_us != MODEL_NO_TIME && gap->from_mono_us > look->first_us)
+		look->bounds.wrong = true;
+	if (gap->to_mono_us != MODEL_NO_TIME && gap->to_mono_us < look->last_us)
+		look->bounds.wrong = true;
+	return 0;
+}
+
+struct core_bounds core_bounds_of(struct core *core, const char *gateway, const char *epoch,
+				  int64_t number, int64_t first_us, int64_t last_us)
+{
+	struct look look = {.number = number, .first_us = first_us, .last_us = last_us};
+	int64_t row = epoch_row(core, gateway, epoch);
+
+	if (row)
+		(void)coredb_gap_open_of(core->db, core->workspace, row, look_at_bounds, &look);
+	return look.bounds;
 }
 
 enum core_word core_word_on(struct core *core, const char *gateway, const char *epoch,

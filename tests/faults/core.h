@@ -3,6 +3,7 @@
 #define TESTS_FAULTS_CORE_H
 
 #include "cloud/accept/accept.h"
+#include "storage/coredb/gap.h"
 
 #define CORE_WALL_MS INT64_C(1795190400000) /* 2026-11-20T16:00:00Z */
 #define CORE_WORKSPACE "w1"
@@ -40,5 +41,15 @@ enum core_word {
 };
 enum core_word core_word_on(struct core *core, const char *gateway, const char *epoch,
 			    int64_t number);
+
+/* The open gaps that hold a number, and whether they say truly when its records were read. */
+struct core_bounds {
+	int gaps;
+	int dated;              /* with both bounds in UTC */
+	struct coredb_gap last; /* its texts are gone */
+	bool wrong;             /* one leaves out first_us..last_us */
+};
+struct core_bounds core_bounds_of(struct core *core, const char *gateway, const char *epoch,
+				  int64_t number, int64_t first_us, int64_t last_us);
 
 #endif

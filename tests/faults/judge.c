@@ -210,6 +210,23 @@ static void check_held(struct after *after, bool killed)
 	}
 }
 
+/* A gap says between which moments what it holds was read. */
+static void check_bounds(struct after *after, const struct story_batch *batch)
+{
+	struct core_bounds bounds = core_bounds_of(after->core, GATEWAY, batch->epoch,
+						   batch->number, batch->mono_us, batch->mono_us);
+
+	after->judge->gaps += bounds.gaps;
+	after->judge->dated += bounds.dated;
+	if (bounds.wrong)
+		print_message("read at %lld us; gap %lld..%lld from %lld to %lld us\n",
+			      (long long)batch->mono_us, (long long)bounds.last.first,
+			      (long long)bounds.last.last, (long long)bounds.last.from_mono_us,
+			      (long long)bounds.last.to_mono_us);
+	if (bounds.wrong)
+		wrong(after, "not within the times of its gap", batch);
+}
+
 static void check_word(struct after *after, const struct story_batch *batch, bool may_be_beyond)
 {
 	struct judge *judge = after->judge;
@@ -223,6 +240,8 @@ static void check_word(struct after *after, const struct story_batch *batch, boo
 	judge->possible += word == CORE_POSSIBLE;
 	if (held && word != CORE_COMMITTED)
 		wrong(after, "held, sent and not committed", batch);
+	if (word == CORE_LOST || word == CORE_POSSIBLE)
+		check_bounds(after, batch);
 	if (word != CORE_SILENT)
 		return;
 	if (!may_be_beyond)

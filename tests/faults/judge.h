@@ -20,6 +20,8 @@ struct judge {
 	/* Figures. A batch is counted in each cut in which it had been made. */
 	int64_t cuts, batches, held, committed, lost, possible, beyond;
 	int64_t set_aside;
+	int64_t gaps,
+		dated; /* open gaps that hold a batch, and of them those with both bounds in UTC */
 	int64_t asked; /* cuts of which the core knew all only after it had asked for silent epochs */
 };
 

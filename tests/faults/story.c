@@ -304,7 +304,7 @@ static void append(struct story *story, enum wire_class class)
 			.class = i == 0 ? class : WIRE_CLASS_SAMPLE,
 			.json = json[i],
 			.count = 1 + (int)(next(story) % 30),
-			.first_mono_us = story->clock.mono_us - 1000,
+			.first_mono_us = story->clock.mono_us,
 			.last_mono_us = story->clock.mono_us,
 		};
 		puts[i].len = make_json(story, json[i], sizeof(json[i]), puts[i].count);

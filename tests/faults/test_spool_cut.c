@@ -65,12 +65,13 @@ static void tell(const struct fixture *f, const char *what, int64_t points)
 		"%s: cut points %lld (disk: writes %lld, syncs %lld), images %lld; story: batches"
 		" %zu, acked %lld, dropped %lld, restarts %lld; after the cuts: held %lld of"
 		" %lld, committed %lld, gaps %lld, possible %lld, beyond %lld, told on asking in %lld"
-		" cuts, set aside %lld, unreported 0\n",
+		" cuts, times of gaps right in %lld of %lld (dated %lld), set aside %lld, unreported 0\n",
 		what, (long long)points, (long long)writes, (long long)syncs,
 		(long long)judge->cuts, f->story.batch_count, (long long)f->story.acked,
 		(long long)f->story.dropped, (long long)f->story.restarts, (long long)judge->held,
 		(long long)judge->batches, (long long)judge->committed, (long long)judge->lost,
 		(long long)judge->possible, (long long)judge->beyond, (long long)judge->asked,
+		(long long)judge->gaps, (long long)judge->gaps, (long long)judge->dated,
 		(long long)judge->set_aside);
 }
 
