@@ -67,12 +67,12 @@ class Program:
         self.child = None
         self.env = {}  # beside this process's own, at the next start
 
-    def start(self):
+    def start(self, stdin=subprocess.DEVNULL):
         assert not self.running(), f"{self.name} runs already"
         parent = os.getpid()
         with open(self.log_path, "ab") as log:
             self.child = subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                self.argv, stdin=stdin, stdout=log, stderr=subprocess.STDOUT,
                 env={**os.environ, **self.env}, preexec_fn=lambda: _die_with_parent(parent))
 
     @property
