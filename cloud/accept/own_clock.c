@@ -45,6 +45,7 @@ void own_clock_heal_device(struct cache_entry *entry, int64_t now_ms)
 	if (entry->cells.newest.received_ms <= now_ms + AHEAD_MS &&
 	    state->last_received_at_ms <= now_ms + AHEAD_MS)
 		return;
+	now_ms--; /* what comes now is newer */
 	cut(&state->last_update_at_ms, now_ms);
 	cut(&state->last_received_at_ms, now_ms);
 	cut(&state->observed_at_ms, now_ms);

@@ -142,6 +142,9 @@ def test_readings_of_a_boot_in_1970_are_dated_by_the_core_alone(depot):
     depot.wait_healthy()
     wait_drained(depot)
     assert "the time is known by=core" in agent.log()
+    # For the certificates of a next start in 1970.
+    saved_ms = int((agent.folder / "state" / "time").read_text(encoding="ascii"))
+    assert abs(saved_ms - time.time() * 1000) < 60000
     (_, quality, _), = boots(depot)
     assert quality == "core"
     assert max(abs(error) for error in errors_ms(depot)) <= ALLOWED_MS
