@@ -103,6 +103,8 @@ static void on_online(void *arg)
 	struct daemon *daemon = arg;
 
 	sampler_keyframe_all(daemon->sampler, loop_now_us(daemon->loop));
+	/* At once, before the backlog: an error was said where it was met, and they wait. */
+	(void)sampler_flush(daemon->sampler, loop_now_us(daemon->loop));
 	daemon_arm_seal(daemon);
 }
 

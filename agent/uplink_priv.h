@@ -3,7 +3,8 @@
  *	uplink.c          its life, its state, the handle on the event loop, the gateway's report
  *	uplink_connect.c  the way to a connection: pauses, name, password, TLS, will
  *	uplink_session.c  what the broker says on a connection
- *	uplink_data.c     batches from the spool, acknowledgements from the core
+ *	uplink_send.c     batches from the spool
+ *	uplink_data.c     confirmations from the broker, acknowledgements from the core
  *	window.c          which batch goes next
  */
 #ifndef AGENT_UPLINK_PRIV_H
@@ -81,10 +82,10 @@ struct uplink {
 	/* Batches. */
 	struct window window;
 	struct uplink_flight flights[WINDOW_MAX + WINDOW_DEFERRED_MAX];
-	struct spool_batch batch; /* the one that is being sent; data in `body` */
-	struct buf body;
 	struct buf payload;
-	bool batch_ok;
+	char floor_epoch[IDS_RANDOM_SIZE];
+	int64_t floor;
+	int64_t floor_us; /* when it was asked for; MODEL_NO_TIME: not since something changed */
 	char ack_epoch[IDS_RANDOM_SIZE]; /* not yet told to the spool */
 	struct wire_range acks[WIRE_RANGES_MAX];
 	size_t ack_count;
@@ -141,14 +142,19 @@ void uplink_connect_end(struct uplink *uplink);
 /* Tells a new handle whom to call. */
 void uplink_session_listen(struct mosquitto *mosq);
 
-/* ---- uplink_data.c ---- */
+/* ---- uplink_send.c ---- */
 
-/* A connection is made: what the spool holds is sent. */
+/* A connection is made: what the spool holds is backlog, what comes now is live. */
 void uplink_data_begin(struct uplink *uplink);
 /* Nothing is sent any more. */
 void uplink_data_end(struct uplink *uplink);
 /* Sends what the window lets through. */
 void uplink_data_pump(struct uplink *uplink);
+/* The same at the loop's next turn: what comes in together is answered together. */
+void uplink_data_soon(struct uplink *uplink);
+
+/* ---- uplink_data.c ---- */
+
 void uplink_data_ack(struct uplink *uplink, const void *payload, size_t len);
 /* The broker has confirmed a publish, with a reason code of MQTT 5. */
 void uplink_data_confirmed(struct uplink *uplink, int mid, int reason);

@@ -118,9 +118,10 @@ static void on_subscribe(struct mosquitto *mosq, void *arg, int mid, int count, 
 	}
 	uplink->subscribed = true;
 	note_accepted(uplink);
-	/* Keyframes first: what is stored from here on is live. */
+	/* Keyframes first: what is stored from here on is live, and goes before the backlog. */
 	uplink_data_begin(uplink);
 	uplink->env->online(uplink->env->arg);
+	uplink_data_soon(uplink);
 }
 
 static void on_puback(struct mosquitto *mosq, void *arg, int mid, int reason,
