@@ -51,6 +51,8 @@ static const struct conf_key mqtt_keys[] = {
 	 "how often a silent connection is tried"},
 	{"connect_timeout", CONF_DURATION, "15 s", 1000, 120000, NULL,
 	 "how long name, TCP, TLS and login may take together"},
+	{"dead_after", CONF_DURATION, "20 s", 2000, 10 * MINUTE_MS, NULL,
+	 "how long the broker may take to confirm what it gets"},
 	{"window", CONF_INT, "256", 1, WINDOW_MAX, NULL,
 	 "how many batches may wait for the core's acknowledgement"},
 	{"window_bytes", CONF_SIZE, "2 MiB", 64 * KIB, 64 * MIB, NULL,
@@ -219,6 +221,7 @@ static void read_uplink(struct agent_config *config)
 	uplink->key_file = path_if_set(mqtt, "key_file");
 	uplink->keepalive_s = (int)(conf_int(mqtt, "keepalive") / 1000);
 	uplink->connect_us = us_of(mqtt, "connect_timeout");
+	uplink->dead_us = us_of(mqtt, "dead_after");
 	uplink->reconnect_min_us = us_of(mqtt, "reconnect_min");
 	uplink->reconnect_max_us = us_of(mqtt, "reconnect_max");
 	uplink->stable_us = us_of(mqtt, "stable_after");

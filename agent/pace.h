@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #define PACE_TARGET_US INT64_C(200000)    /* what may wait on the way because of the backlog */
-#define PACE_START_BYTES INT64_C(16384)   /* the first window of a connection */
+#define PACE_START_BYTES INT64_C(8192)    /* the first window of a connection */
 #define PACE_FLOOR_BYTES INT64_C(4096)    /* the smallest; one batch is always allowed */
 #define PACE_BASE_MAX_US INT64_C(3000000) /* no way is believed to take longer by itself */
 

@@ -13,7 +13,6 @@
 #include "agent/uplink_priv.h"
 #include "base/tls.h"
 
-#define PUBACK_STALL_US 20000000 /* in-flight faults of 2.0.11: a new handle heals them */
 #define SILENCE_MAX_US INT64_C(3600000000)
 #define EXPIRING_MS INT64_C(1209600000) /* a fortnight */
 #define STOP_US 2000000
@@ -380,7 +379,7 @@ static bool is_core_silent(const struct uplink *uplink)
 static bool is_overdue_online(struct uplink *uplink, int64_t now)
 {
 	watch_queue(uplink);
-	if (uplink->window.unconfirmed && now - uplink->progress_us > PUBACK_STALL_US) {
+	if (uplink->window.unconfirmed && now - uplink->progress_us > uplink->config->dead_us) {
 		uplink_lose(uplink, "broker_stalled",
 			    "The broker %s no longer confirms what it gets.", uplink->peer);
 	} else if (!uplink->subscribed && now >= uplink->subscribe_by_us) {

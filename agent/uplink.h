@@ -28,7 +28,8 @@ struct uplink_config {
 	const char *ca_file;
 	const char *cert_file, *key_file; /* NULL: none; renewed as renewal.h says */
 	int keepalive_s;
-	int64_t connect_us;                         /* name, TCP, TLS and CONNACK together */
+	int64_t connect_us; /* name, TCP, TLS and CONNACK together */
+	int64_t dead_us;    /* without any progress for so long the link is dead */
 	int64_t reconnect_min_us, reconnect_max_us; /* decorrelated jitter between them */
 	int64_t stable_us; /* a session that lasted so long starts the waits over */
 	int64_t status_us; /* between two reports */

@@ -16,7 +16,6 @@
 
 #define LOOKUP_POLL_US 20000
 #define PASSWORD_MAX 512
-#define DEAD_MS 30000
 #define VERSION_AGAIN_US INT64_C(3600000000)
 #define LIBRARY_INFLIGHT 65535 /* never its queue: the window keeps to what the broker takes */
 
@@ -207,7 +206,8 @@ static int set_up(struct uplink *uplink, char problem[static TLS_PROBLEM_SIZE])
 /* Data that the network does not take is the end of a connection, sooner than TCP finds by itself. */
 static void watch_network(struct uplink *uplink)
 {
-	const unsigned ms = DEAD_MS;
+	/* A little longer than ours, which says more. */
+	const unsigned ms = (unsigned)(uplink->config->dead_us / 1000 * 3 / 2);
 	const int fd = mosquitto_socket(uplink->mosq);
 
 	/* Without it the deadlines above TCP still hold. */
