@@ -96,14 +96,65 @@ static int load(struct spool *spool)
 	return spool->was_orderly ? spool_begin_epoch(spool, NULL) : 0;
 }
 
-static int open_floors(struct spool *spool)
+/* What is to be kept of files that were set aside, and what the caller is told of it. */
+struct rescue {
+	char *asides[FLOORS]; /* NULL: none */
+	char *notice;
+};
+
+/* Adds a sentence to what the caller is told. Without memory less is told. */
+static void tell(struct rescue *rescue, const char *text)
+{
+	char *more = NULL;
+
+	if (asprintf(&more, "%s%s%s", rescue->notice ? rescue->notice : "",
+		     rescue->notice ? "; " : "", text) < 0)
+		return;
+	free(rescue->notice);
+	rescue->notice = more;
+}
+
+static void tell_salvage(struct rescue *rescue, const struct salvage *salvage, int r)
+{
+	char text[256];
+
+	(void)snprintf(text, sizeof(text),
+		       "%lld batches with %lld records were read from it%s, %lld were damaged%s",
+		       (long long)salvage->batches, (long long)salvage->records,
+		       r ? " until the disk failed"
+			 : (salvage->whole || salvage->batches == 0 ? "" : " before time was up"),
+		       (long long)salvage->damaged,
+		       salvage->unreadable ? ", and parts could not be read" : "");
+	tell(rescue, text);
+}
+
+static int open_floor(struct spool *spool, enum floor_name floor, struct rescue *rescue)
+{
+	struct salvage salvage;
+	int r;
+
+	r = floor_open(spool, floor);
+	if (r || !rescue->asides[floor])
+		return r;
+	if (floor == YOUNG)
+		spool->inexact = true;
+	r = spool_salvage(spool, floor, rescue->asides[floor], &salvage);
+	tell_salvage(rescue, &salvage, r);
+	/* Once is enough, however the opening goes on. */
+	free(rescue->asides[floor]);
+	rescue->asides[floor] = NULL;
+	/* What was copied is there; the rest is stated as lost, and the file is kept. */
+	return r == -EUCLEAN ? r : 0;
+}
+
+static int open_floors(struct spool *spool, struct rescue *rescue)
 {
 	int r;
 
-	r = floor_open(spool, YOUNG);
+	r = open_floor(spool, YOUNG, rescue);
 	if (r)
 		return r;
-	r = floor_open(spool, DISK);
+	r = open_floor(spool, DISK, rescue);
 	if (may_come_back(r)) {
 		go_without(spool, r);
 		r = 0;
@@ -112,8 +163,9 @@ static int open_floors(struct spool *spool)
 }
 
 /* *ret_blame is the floor that failed. */
-static int open_once(const struct spool_config *config, bool restate, struct spool **ret_spool,
-		     enum floor_name *ret_blame, char *error, size_t error_size)
+static int open_once(const struct spool_config *config, struct rescue *rescue,
+		     struct spool **ret_spool, enum floor_name *ret_blame, char *error,
+		     size_t error_size)
 {
 	struct spool *spool = make(config);
 	int r;
@@ -122,8 +174,9 @@ static int open_once(const struct spool_config *config, bool restate, struct spo
 		(void)snprintf(error, error_size, "out of memory");
 		return -ENOMEM;
 	}
-	spool->restate = restate;
-	r = open_floors(spool);
+	/* A file was set aside: what its epochs still hold is to be said anew. */
+	spool->restate = rescue->notice != NULL;
+	r = open_floors(spool, rescue);
 	if (r == 0) {
 		*ret_spool = spool;
 		return 0;
@@ -134,42 +187,35 @@ static int open_once(const struct spool_config *config, bool restate, struct spo
 	return r;
 }
 
-/* Adds a sentence to what the caller is told. Without memory less is told. */
-static void tell(char **notice, const char *why, const char *what, const char *aside)
-{
-	char *more = NULL;
-
-	if (asprintf(&more, "%s%sthe %s was corrupt (%s) and is set aside as %s",
-		     *notice ? *notice : "", *notice ? "; " : "", what, why, aside) < 0)
-		return;
-	free(*notice);
-	*notice = more;
-}
-
 /* Sets a floor's file aside; what was there begins anew. */
 static int renew(const struct spool_config *config, enum floor_name floor, char *why,
-		 size_t why_size, char **notice)
+		 size_t why_size, struct rescue *rescue)
 {
 	const char *path = floor == YOUNG ? config->young_path : config->path;
-	char *aside = NULL, reason[256];
+	char *aside = NULL, *text = NULL;
 	int r;
 
-	r = spool_set_aside(config->clock, path, &aside);
-	(void)snprintf(reason, sizeof(reason), "%s", why);
+	r = spool_set_aside(config->clock, path, floor == YOUNG ? 1 : SPOOL_ASIDE_MAX, &aside);
 	if (r) {
-		(void)snprintf(why, why_size, "%.160s; it cannot be set aside: %s", reason,
-			       strerror(-r));
+		if (asprintf(&text, "%s; it cannot be set aside: %s", why, strerror(-r)) >= 0)
+			(void)snprintf(why, why_size, "%s", text);
+		free(text);
 		return r;
 	}
-	tell(notice, reason, floor == YOUNG ? "spool's young floor" : "spool", aside);
-	free(aside);
+	if (asprintf(&text, "the %s was corrupt (%s) and is set aside as %s",
+		     floor == YOUNG ? "spool's young floor" : "spool", why, aside) >= 0)
+		tell(rescue, text);
+	free(text);
+	free(rescue->asides[floor]);
+	rescue->asides[floor] = aside;
 	return 0;
 }
 
 int spool_open(const struct spool_config *config, struct spool **ret_spool, char **ret_notice,
 	       char *error, size_t error_size)
 {
-	char why[256] = "it failed while in use", *notice = NULL;
+	char why[256] = "it failed while in use";
+	struct rescue rescue = {.notice = NULL};
 	enum floor_name blame = DISK;
 	int tries, r = config->damaged ? -EUCLEAN : 0;
 
@@ -179,21 +225,23 @@ int spool_open(const struct spool_config *config, struct spool **ret_spool, char
 	}
 	for (tries = 0; tries <= FLOORS; tries++) {
 		if (r == -EUCLEAN) {
-			r = renew(config, blame, why, sizeof(why), &notice);
+			r = renew(config, blame, why, sizeof(why), &rescue);
 			if (r)
 				break;
 		}
-		r = open_once(config, notice != NULL, ret_spool, &blame, why, sizeof(why));
+		r = open_once(config, &rescue, ret_spool, &blame, why, sizeof(why));
 		if (r != -EUCLEAN)
 			break;
 	}
 	if (r)
-		(void)snprintf(error, error_size, "%s%s%s", why, notice ? "; " : "",
-			       notice ? notice : "");
+		(void)snprintf(error, error_size, "%s%s%s", why, rescue.notice ? "; " : "",
+			       rescue.notice ? rescue.notice : "");
+	free(rescue.asides[YOUNG]);
+	free(rescue.asides[DISK]);
 	if (r == 0 && ret_notice)
-		*ret_notice = notice;
+		*ret_notice = rescue.notice;
 	else
-		free(notice);
+		free(rescue.notice);
 	return r;
 }
 

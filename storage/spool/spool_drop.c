@@ -1,5 +1,5 @@
-/* Giving up batches: by size, by age, because they cannot be read, because an operator says so. Each
- * is stated by a ledger batch in the same transaction. */
+/* Giving up batches, stated by a ledger batch in the same transaction: whatever the caller chose, what
+ * cannot be read, and what an operator does not want. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -8,26 +8,12 @@
 #include "model/wire/json.h"
 #include "storage/spool/spool_priv.h"
 
-/* A cap is met with some room to spare (1/32), so that a full spool does not write a ledger batch
- * for each batch that comes in: ledger batches are never dropped and would fill it in the end. */
-#define ROOM_SHIFT 5
-
 /* Batches of one epoch and floor that are given up together. */
 struct pass {
 	struct wire_dropped record;
 	int64_t dropped[CLASSES]; /* records */
 	int64_t batches, bytes;
 	int64_t last_id;
-};
-
-/* Which batches one pass looks at, in order of their ids, and when it has enough. */
-struct choice {
-	enum floor_name floor;
-	struct id_range range; /* in one epoch */
-	int first_class, last_class;
-	const char *reason;
-	int64_t bytes;         /* enough is given up; INT64_MAX: no limit */
-	int64_t older_than_ms; /* 0: of any age; else up to the first that is not older */
 };
 
 /* True where it is certain that a batch is older. */
@@ -74,7 +60,7 @@ static bool take(struct pass *pass, const struct row *row)
 	return true;
 }
 
-static int choose(struct spool *spool, const struct choice *choice, const struct epoch_note *note,
+static int choose(struct spool *spool, const struct drop_choice *choice, const struct epoch_note *note,
 		  struct pass *pass)
 {
 	struct sql_stmt *stmt =
@@ -111,7 +97,7 @@ static int choose(struct spool *spool, const struct choice *choice, const struct
 
 /* The ranges hold nothing but what the pass has taken: a number between two that follow each other
  * does not exist. */
-static int remove_chosen(struct spool *spool, const struct choice *choice, const struct pass *pass)
+static int remove_chosen(struct spool *spool, const struct drop_choice *choice, const struct pass *pass)
 {
 	const int64_t seq = seq_of(choice->range.first);
 	const struct wire_dropped *record = &pass->record;
@@ -140,7 +126,7 @@ static int remove_chosen(struct spool *spool, const struct choice *choice, const
  * replaced by the next of its kind, which then speaks for both; the number of the one replaced is
  * among those that are stated as lost. */
 
-static bool follows(const struct spool *spool, const struct choice *choice, const struct pass *pass)
+static bool follows(const struct spool *spool, const struct drop_choice *choice, const struct pass *pass)
 {
 	const struct notice *old = &spool->notice;
 
@@ -191,7 +177,7 @@ static bool join(struct wire_dropped *record, const struct wire_dropped *more, i
 }
 
 /* 1 where the old notice went and `record` speaks for it too, 0, -errno. */
-static int replace_notice(struct spool *spool, const struct choice *choice, const struct pass *pass,
+static int replace_notice(struct spool *spool, const struct drop_choice *choice, const struct pass *pass,
 			  struct wire_dropped *record)
 {
 	const struct notice *old = &spool->notice;
@@ -211,7 +197,7 @@ static int replace_notice(struct spool *spool, const struct choice *choice, cons
 	return r;
 }
 
-static int state_loss(struct spool *spool, const struct choice *choice, const struct pass *pass)
+static int state_loss(struct spool *spool, const struct drop_choice *choice, const struct pass *pass)
 {
 	struct wire_dropped record;
 	struct jw w;
@@ -232,7 +218,7 @@ static int state_loss(struct spool *spool, const struct choice *choice, const st
 }
 
 /* One pass in the transaction: 1 where something was given up, 0 where there was nothing, -errno. */
-static int drop_pass(struct spool *spool, const struct choice *choice, struct pass *pass)
+static int drop_pass(struct spool *spool, const struct drop_choice *choice, struct pass *pass)
 {
 	struct epoch_note note;
 	int r;
@@ -251,161 +237,48 @@ static int drop_pass(struct spool *spool, const struct choice *choice, struct pa
 	return r ? r : 1;
 }
 
-/* The same with its transaction. */
-static int drop(struct spool *spool, const struct choice *choice, struct pass *pass)
+int spool_drop_some(struct spool *spool, const struct drop_choice *choice, int64_t *ret_last_id)
 {
+	struct pass pass = {0};
 	int r, dropped = 0;
 
-	*pass = (struct pass){0};
 	if (choice->floor == DISK && !spool->now.adopted)
 		return spool->disk_error ? spool->disk_error : -EIO;
 	r = floor_begin(spool, choice->floor);
 	if (r == 0) {
-		dropped = drop_pass(spool, choice, pass);
+		dropped = drop_pass(spool, choice, &pass);
 		r = floor_end(spool, dropped < 0 ? dropped : 0);
 	}
 	if (r && choice->floor == DISK)
 		return spool_disk_failed(spool, r);
 	if (choice->floor == DISK)
 		floor_settle(spool);
+	if (r == 0 && dropped == 1 && ret_last_id)
+		*ret_last_id = pass.last_id;
 	return r ? r : dropped;
 }
 
-/* By size. */
+/* What cannot be read. */
 
-/* The oldest batch of a class on a floor: 1, 0 or -errno. Where to look begins at what was found last:
- * batches of a class come to a floor in the order of their ids. */
-static int oldest(struct spool *spool, enum floor_name floor, int class, int64_t *ret_id)
+int spool_drop_unreadable(struct spool *spool, enum floor_name floor, int64_t id)
 {
-	struct sql_stmt *stmt;
-	int64_t last;
+	const struct drop_choice choice = {
+		.floor = floor,
+		.range = {id, id},
+		.first_class = INT_MIN,
+		.last_class = INT_MAX,
+		.reason = "unreadable",
+		.bytes = INT64_MAX,
+	};
 	int r;
 
-	if (!spool->sql[floor])
-		return 0;
-	stmt = sql_stmt(spool->sql[floor],
-			"SELECT id FROM batch WHERE id >= $1 AND class = $2 ORDER BY id");
-	sql_bind_int(stmt, 1, spool->now.from[floor][class]);
-	sql_bind_int(stmt, 2, class);
-	do {
-		r = sql_step(stmt);
-		if (r == 1)
-			*ret_id = sql_int(stmt, 0);
-	} while (r == 1 && floor == DISK && spool_is_doomed(spool, *ret_id, &last));
-	sql_done(stmt);
-	if (r < 0)
-		return spool_fail_sql(spool, floor, r);
-	if (r == 1)
-		spool->now.from[floor][class] = *ret_id;
-	return r;
-}
-
-/* The floor of the two that has the older one; a disk that refuses is left alone. */
-static int find_oldest(struct spool *spool, int class, bool young_only, struct choice *choice)
-{
-	int64_t young = INT64_MAX, disk = INT64_MAX;
-	int r, found;
-
-	r = oldest(spool, YOUNG, class, &young);
-	if (r < 0)
-		return r;
-	found = r;
-	if (!young_only && spool_disk_well(spool)) {
-		r = oldest(spool, DISK, class, &disk);
-		if (r < 0)
-			(void)spool_disk_failed(spool, r);
-		found |= r == 1;
-	}
-	choice->floor = young < disk ? YOUNG : DISK;
-	choice->range.first = young < disk ? young : disk;
-	return found;
-}
-
-/* 1 something of these classes went, 0 there is nothing (more), -errno. */
-static int drop_oldest(struct spool *spool, int first_class, int last_class, bool young_only,
-		       struct choice *choice)
-{
-	struct pass pass;
-	int class, r;
-
-	for (class = first_class; class <= last_class; class ++) {
-		r = find_oldest(spool, class, young_only, choice);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			continue;
-		choice->range.last = choice->range.first | NUMBER_MAX;
-		choice->first_class = class;
-		choice->last_class = class;
-		r = drop(spool, choice, &pass);
-		if (r == 1)
-			spool->now.from[choice->floor][class] = pass.last_id + 1;
-		return r;
-	}
-	return 0;
-}
-
-static int64_t bytes_of(const struct spool *spool, int first_class, int last_class)
-{
-	int64_t bytes = 0;
-	int class;
-
-	for (class = first_class; class <= last_class; class ++)
-		bytes += spool->now.held[YOUNG][class].bytes + spool->now.held[DISK][class].bytes;
-	return bytes;
-}
-
-/* Classes from `first` to `last` hold at most `cap`. What droppable classes cannot give, is not
- * given. */
-static int trim_to(struct spool *spool, int64_t cap, int first, int last, int last_droppable)
-{
-	struct choice choice = {.reason = "spool_full"};
-	const int64_t goal = cap - (cap >> ROOM_SHIFT);
-	int r = 1;
-
-	if (cap <= 0 || bytes_of(spool, first, last) <= cap)
-		return 0;
-	while (r == 1 && bytes_of(spool, first, last) > goal) {
-		choice.bytes = bytes_of(spool, first, last) - goal;
-		r = drop_oldest(spool, first, last_droppable, false, &choice);
-	}
+	r = spool_drop_some(spool, &choice, NULL);
 	return r < 0 ? r : 0;
 }
 
-static int64_t young_bytes(const struct spool *spool)
-{
-	int64_t bytes = 0;
-	int class;
+/* By hand. */
 
-	for (class = 0; class < CLASSES; class ++)
-		bytes += spool->now.held[YOUNG][class].bytes;
-	return bytes;
-}
-
-static int trim_young(struct spool *spool)
-{
-	const int64_t cap = spool->config.young_max_bytes, goal = cap - (cap >> ROOM_SHIFT);
-	struct choice choice = {.reason = "disk_failed"};
-	int r = 1;
-
-	if (cap <= 0 || young_bytes(spool) <= cap)
-		return 0;
-	if (spool_disk_well(spool) && spool_in_budget(spool) &&
-	    spool_move(spool, WIRE_CLASS_SAMPLE) == 0)
-		return 0;
-	if (spool_disk_well(spool))
-		choice.reason = "write_budget";
-	while (r == 1 && young_bytes(spool) > goal) {
-		choice.bytes = young_bytes(spool) - goal;
-		r = drop_oldest(spool, WIRE_CLASS_SAMPLE, SPOOL_CLASSES - 1, true, &choice);
-	}
-	return r < 0 ? r : 0;
-}
-
-/* By age. */
-
-/* The first epoch from `seq` on that has batches on a floor: 1, 0 or -errno. */
-static int next_epoch(struct spool *spool, enum floor_name floor, int64_t *seq)
+int spool_next_held(struct spool *spool, enum floor_name floor, int64_t *seq)
 {
 	int64_t id = 0;
 	int r = floor_first(spool, floor, (struct id_range){id_of(*seq, 0), INT64_MAX}, &id);
@@ -415,96 +288,6 @@ static int next_epoch(struct spool *spool, enum floor_name floor, int64_t *seq)
 	return r;
 }
 
-static int expire_epoch(struct spool *spool, enum floor_name floor, int64_t seq, int class)
-{
-	struct choice choice = {
-		.floor = floor,
-		.range = {id_of(seq, 0), id_of(seq, NUMBER_MAX)},
-		.first_class = class,
-		.last_class = class,
-		.reason = "spool_age",
-		.bytes = INT64_MAX,
-		.older_than_ms = spool->config.caps[class].age_ms,
-	};
-	struct pass pass;
-	int r;
-
-	do
-		r = drop(spool, &choice, &pass);
-	while (r == 1);
-	return r;
-}
-
-/* Epoch by epoch, for one whose times are not known must not keep the others. */
-static int expire(struct spool *spool, enum floor_name floor, int class)
-{
-	int64_t seq;
-	int r;
-
-	for (seq = 0; (r = next_epoch(spool, floor, &seq)) == 1; seq++) {
-		r = expire_epoch(spool, floor, seq, class);
-		if (r)
-			return r;
-	}
-	return r;
-}
-
-/* Looked at every hundredth of the smallest cap only, so that ages share ledger batches too. */
-static int trim_age(struct spool *spool)
-{
-	const int64_t now = clock_mono_us(spool->clock);
-	int64_t smallest = INT64_MAX;
-	int class, r = 0;
-
-	if (now < spool->next_age_check_us)
-		return 0;
-	for (class = 0; class < SPOOL_CLASSES && r == 0; class ++) {
-		if (spool->config.caps[class].age_ms <= 0)
-			continue;
-		if (spool->config.caps[class].age_ms < smallest)
-			smallest = spool->config.caps[class].age_ms;
-		r = expire(spool, YOUNG, class);
-		if (r == 0 && spool_disk_well(spool))
-			r = expire(spool, DISK, class);
-	}
-	if (r == 0)
-		spool->next_age_check_us = smallest == INT64_MAX ? INT64_MAX : now + smallest * 10;
-	return r;
-}
-
-int spool_trim(struct spool *spool)
-{
-	int class, r;
-
-	r = trim_age(spool);
-	for (class = 0; class < SPOOL_CLASSES && r == 0; class ++)
-		r = trim_to(spool, spool->config.caps[class].bytes, class, class, class);
-	if (r == 0)
-		r = trim_to(spool, spool->config.max_bytes, 0, CLASSES - 1, SPOOL_CLASSES - 1);
-	return r ? r : trim_young(spool);
-}
-
-/* What cannot be read. */
-
-int spool_drop_unreadable(struct spool *spool, enum floor_name floor, int64_t id)
-{
-	const struct choice choice = {
-		.floor = floor,
-		.range = {id, id},
-		.first_class = INT_MIN,
-		.last_class = INT_MAX,
-		.reason = "unreadable",
-		.bytes = INT64_MAX,
-	};
-	struct pass pass;
-	int r;
-
-	r = drop(spool, &choice, &pass);
-	return r < 0 ? r : 0;
-}
-
-/* By hand. */
-
 static bool fits(const struct spool_filter *filter, const struct epoch_note *note)
 {
 	return !filter->epoch || strcmp(filter->epoch, note->id) == 0;
@@ -513,7 +296,7 @@ static bool fits(const struct spool_filter *filter, const struct epoch_note *not
 static int drop_epoch(struct spool *spool, enum floor_name floor, int64_t seq,
 		      const struct spool_filter *filter)
 {
-	struct choice choice = {
+	struct drop_choice choice = {
 		.floor = floor,
 		.range = {id_of(seq, 0), id_of(seq, NUMBER_MAX)},
 		.first_class = filter->class < 0 ? 0 : filter->class,
@@ -523,7 +306,6 @@ static int drop_epoch(struct spool *spool, enum floor_name floor, int64_t seq,
 		.older_than_ms = filter->older_than_ms,
 	};
 	struct epoch_note note;
-	struct pass pass;
 	int r;
 
 	r = spool_note_epoch(spool, seq, &note);
@@ -534,7 +316,7 @@ static int drop_epoch(struct spool *spool, enum floor_name floor, int64_t seq,
 	if (filter->last > 0 && filter->last < NUMBER_MAX)
 		choice.range.last = id_of(seq, filter->last);
 	do
-		r = drop(spool, &choice, &pass);
+		r = spool_drop_some(spool, &choice, NULL);
 	while (r == 1);
 	return r;
 }
@@ -560,7 +342,7 @@ int spool_drop(struct spool *spool, const struct spool_filter *filter, int64_t *
 	for (f = YOUNG; f < FLOORS && r == 0; f++) {
 		if (!spool->sql[f])
 			continue;
-		for (seq = 0; (r = next_epoch(spool, (enum floor_name)f, &seq)) == 1; seq++) {
+		for (seq = 0; (r = spool_next_held(spool, (enum floor_name)f, &seq)) == 1; seq++) {
 			r = drop_epoch(spool, (enum floor_name)f, seq, filter);
 			if (r)
 				break;

@@ -81,7 +81,7 @@ static int read_epoch_row(struct spool *spool, int64_t seq, struct wire_epoch_en
 		copy_text(end->epoch, sizeof(end->epoch), sql_text(stmt, 0));
 		copy_text(end->boot_id, sizeof(end->boot_id), sql_text(stmt, 1));
 		copy_text(end->prev, sizeof(end->prev), sql_text(stmt, 2));
-		end->end = sql_int(stmt, 4) ? sql_int(stmt, 3) : -1;
+		end->end = sql_int(stmt, 4) == 1 ? sql_int(stmt, 3) : -1;
 	}
 	sql_done(stmt);
 	if (r == 1)

@@ -178,7 +178,7 @@ static int begin_epoch(struct spool *spool, const struct anchor *new_base)
 	r = spool_largest_seq(spool, YOUNG, &young);
 	if (r == 0)
 		r = spool_largest_seq(spool, DISK, &disk);
-	if (r == 0)
+	if (r == 0 && !spool->inexact)
 		r = end_running(spool);
 	if (r == 0)
 		r = spool_choose_base(spool, new_base);
@@ -274,7 +274,7 @@ static int adopt_epoch(struct spool *spool, struct sql_stmt *stmt)
 {
 	struct epoch_note note = {.seq = sql_int(stmt, 0)};
 	const int64_t next = sql_int(stmt, 4);
-	const int orderly = sql_int(stmt, 5) != 0;
+	const int orderly = sql_int(stmt, 5) == 1;
 	int64_t known = 0;
 	int r;
 
@@ -297,7 +297,7 @@ static int adopt_epoch(struct spool *spool, struct sql_stmt *stmt)
 	return r ? r : insert_epoch(spool, DISK, &note, next, orderly);
 }
 
-static int adopt_all(struct spool *spool)
+int spool_adopt_rows(struct spool *spool)
 {
 	struct sql_stmt *stmt =
 		sql_stmt(spool->sql[YOUNG],
@@ -331,6 +331,15 @@ static int forget_old(struct spool *spool)
 	return r ? spool_fail_sql(spool, DISK, r) : 0;
 }
 
+/* What was salvaged is stated. */
+static int end_salvage(struct spool *spool, enum floor_name floor)
+{
+	int r = sql_run(sql_stmt(spool->sql[floor],
+				 "UPDATE epoch SET orderly = 0 WHERE orderly < 0"));
+
+	return r ? spool_fail_sql(spool, floor, r) : 0;
+}
+
 int spool_adopt(struct spool *spool)
 {
 	int64_t before = 0, known = 0;
@@ -342,11 +351,13 @@ int spool_adopt(struct spool *spool)
 	found = spool_find_on(spool, DISK, spool->now.epoch, &known);
 	if (found < 0)
 		return found;
-	r = adopt_all(spool);
+	r = spool_adopt_rows(spool);
 	if (r == 0 && spool->restate)
 		before = 0;
 	if (r == 0 && !found && (before > 0 || spool->restate))
 		r = spool_state_ends(spool, before, spool->now.seq - 1);
+	if (r == 0)
+		r = end_salvage(spool, DISK);
 	if (r == 0)
 		r = forget_old(spool);
 	if (r == 0)
@@ -372,6 +383,8 @@ static void tidy_young(struct spool *spool)
 	if (r == 0)
 		r = sql_run(sql_stmt(spool->sql[YOUNG], "DELETE FROM boot WHERE id NOT IN"
 							" (SELECT boot FROM epoch)"));
+	if (r == 0)
+		r = end_salvage(spool, YOUNG);
 	(void)floor_end(spool, r);
 }
 

@@ -8,7 +8,7 @@
 #include "storage/spool/spool_priv.h"
 
 /* A check reads the whole file; on a card that reads 20 MB/s this many pages take a second or two. */
-#define CHECK_PAGES_MAX 8192
+#define CHECK_PAGES_MAX 16384
 
 /* Opening. */
 
@@ -126,6 +126,12 @@ int floor_check(struct spool *spool, enum floor_name floor)
 		r = spool_fail(spool, -EUCLEAN, answer ? answer : "no answer to quick_check");
 	sql_done(stmt);
 	return r;
+}
+
+/* The log of a full disk may hold room that the file does not need: it is emptied into that. */
+void floor_shrink(struct spool *spool, enum floor_name floor)
+{
+	(void)sql_exec(spool->sql[floor], "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 /* Transactions. */

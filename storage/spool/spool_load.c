@@ -38,7 +38,7 @@ static int read_newest(struct spool *spool, enum floor_name floor, struct newest
 		copy_text(newest->id, sizeof(newest->id), sql_text(stmt, 1));
 		copy_text(newest->prev, sizeof(newest->prev), sql_text(stmt, 2));
 		newest->of_this_boot = sql_int(stmt, 3) != 0;
-		newest->orderly = sql_int(stmt, 4) != 0;
+		newest->orderly = sql_int(stmt, 4) == 1;
 		newest->row.next = sql_int(stmt, 5);
 		newest->row.settled = sql_int(stmt, 6);
 		for (i = 0; i < CLASSES; i++)
@@ -164,7 +164,7 @@ static int place_all(struct spool *spool, int64_t next_free, int64_t young_max)
 	return r;
 }
 
-static int place_young(struct spool *spool)
+int spool_place_young(struct spool *spool)
 {
 	int64_t young_max = 0, disk_max = 0;
 	int r;
@@ -263,22 +263,49 @@ static int remove_twins(struct spool *spool)
 	return r;
 }
 
-/* What is on disk already was about to leave the young floor when a kill came. */
-static int forget_twins(struct spool *spool)
+int spool_forget_twins(struct spool *spool)
 {
 	int r;
 
 	r = floor_begin(spool, YOUNG);
-	return r ? r : floor_end(spool, remove_twins(spool));
+	if (r == 0)
+		r = floor_end(spool, remove_twins(spool));
+	if (r == 0)
+		spool->twins = false;
+	return r;
+}
+
+/* Salvaged epochs whose ends were not stated yet. */
+static int find_salvaged(struct spool *spool, enum floor_name floor)
+{
+	int64_t count = 0;
+	int r;
+
+	if (!spool->sql[floor])
+		return 0;
+	r = floor_number(spool, floor,
+			 sql_stmt(spool->sql[floor],
+				  "SELECT count(*) FROM epoch WHERE orderly < 0"),
+			 &count);
+	if (count > 0) {
+		spool->restate = true;
+		spool->inexact |= floor == YOUNG;
+	}
+	return r;
 }
 
 int spool_load(struct spool *spool)
 {
 	struct newest young = {.seq = 0}, disk = {.seq = 0};
-	int r = 0;
+	int r;
 
+	r = find_salvaged(spool, YOUNG);
+	if (r == 0)
+		r = find_salvaged(spool, DISK);
+	if (r)
+		return r;
 	if (spool->sql[DISK])
-		r = place_young(spool);
+		r = spool_place_young(spool);
 	if (r == 0)
 		r = read_newest(spool, YOUNG, &young);
 	if (r == 0)
@@ -288,7 +315,7 @@ int spool_load(struct spool *spool)
 	if (r == 0 && spool->sql[DISK])
 		r = read_figures(spool);
 	if (r == 0 && spool->sql[DISK])
-		r = forget_twins(spool);
+		r = spool_forget_twins(spool);
 	if (r == 0)
 		r = floor_count(spool, YOUNG);
 	if (r == 0 && spool->sql[DISK])

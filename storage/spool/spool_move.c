@@ -233,6 +233,8 @@ static int move_some(struct spool *spool, enum wire_class first_class, int64_t *
 	r = floor_begin(spool, YOUNG);
 	if (r == 0)
 		r = floor_end(spool, leave_young(spool, first_class, range));
+	if (r)
+		spool->twins = true;
 	return r == -EUCLEAN ? r : 0;
 }
 
@@ -373,6 +375,10 @@ int spool_run(struct spool *spool)
 		return spool->disk_error;
 	if (!trial && !spool_in_budget(spool))
 		return 0;
+	if (trial && spool->sql[DISK] && spool->disk_error == -ENOSPC)
+		floor_shrink(spool, DISK);
+	if (spool->twins && !trial)
+		(void)spool_forget_twins(spool);
 	if (trial && (!spool->sql[DISK] || spool->disk_tries >= TRIES_OPEN))
 		r = spool_attach(spool);
 	if (r == 0)

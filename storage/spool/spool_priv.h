@@ -3,6 +3,7 @@
  *	spool.c        opening and closing
  *	spool_stats.c  figures
  *	spool_aside.c  a corrupt file is set aside
+ *	spool_salvage.c what can be read of it is kept
  *	spool_floor.c  one floor: its file, transactions, rows; the same code for both
  *	spool_load.c   which epoch runs, after opening and when a disk comes
  *	spool_epoch.c  epochs: how they begin, are made known to the disk and end
@@ -13,6 +14,7 @@
  *	spool_move.c   from the young floor to the disk, and a disk that fails
  *	spool_peek.c   reading both floors as one
  *	spool_drop.c   giving up, and saying so
+ *	spool_trim.c   the caps that ask for it
  */
 #ifndef STORAGE_SPOOL_SPOOL_PRIV_H
 #define STORAGE_SPOOL_SPOOL_PRIV_H
@@ -144,9 +146,11 @@ struct spool {
 	int disk_error; /* 0 or negative */
 	int disk_tries;
 	int64_t disk_since_us, disk_retry_us;
+	bool inexact; /* what the young floor says of ends is not to be believed */
 	bool replaced;
 	bool was_orderly; /* the disk says that the running epoch has ended: it must learn better */
 	bool restate;     /* the ends of all epochs are to be stated with the next one */
+	bool twins;   /* what is on disk could not leave the young floor */
 	bool recount;     /* held[DISK] is not certain */
 
 	int64_t written_base; /* of the disk connection's count, what is in `written_total` */
@@ -174,6 +178,8 @@ int floor_open(struct spool *spool, enum floor_name floor);
 void floor_close(struct spool *spool, enum floor_name floor);
 /* After a disorderly end: looks at the whole file, where that is quick. */
 int floor_check(struct spool *spool, enum floor_name floor);
+/* Gives back what room the log takes; where that cannot be, nothing. */
+void floor_shrink(struct spool *spool, enum floor_name floor);
 /* One transaction at a time, on one floor. floor_end() stores the running epoch's row where it
  * changed and commits where r is 0, else takes everything back. Returns r or what the commit said. */
 int floor_begin(struct spool *spool, enum floor_name floor);
@@ -196,13 +202,31 @@ int floor_number(struct spool *spool, enum floor_name floor, struct sql_stmt *st
 
 /* spool_aside.c */
 
-/* Renames a database with its log; *ret_aside is its new path (free() it). 0 or -errno. */
-int spool_set_aside(struct clock *clock, const char *path, char **ret_aside);
+/* Renames a database with its log and keeps the newest `most` of such; *ret_aside is its new path (free()
+ * it). 0 or -errno. */
+int spool_set_aside(struct clock *clock, const char *path, size_t most, char **ret_aside);
 
 /* spool_load.c */
 
 /* Both floors are open, or the young one alone: finds the running epoch, or begins one. */
 int spool_load(struct spool *spool);
+/* Gives young epochs the seqs that they have on disk, or ones behind all that are there. */
+int spool_place_young(struct spool *spool);
+/* Takes off the young floor what is on disk too: a kill, or a full floor, came in between. */
+int spool_forget_twins(struct spool *spool);
+
+/* spool_salvage.c */
+
+struct salvage {
+	int64_t batches, records; /* kept */
+	int64_t damaged;          /* rows that are not what was stored */
+	int64_t unreadable;       /* places where nothing could be read */
+	bool whole;               /* it was looked through to its end */
+};
+/* Copies what can be read of the database at `path` to a floor that has just been made. Nothing that
+ * it finds there is an error; -errno is the floor's. */
+int spool_salvage(struct spool *spool, enum floor_name floor, const char *path,
+		  struct salvage *ret_salvage);
 
 /* spool_epoch.c */
 
@@ -211,7 +235,9 @@ int spool_load(struct spool *spool);
 int spool_begin_epoch(struct spool *spool, const struct anchor *new_base);
 /* Makes what is young known to the disk, and states ends. In a transaction on the disk. */
 int spool_adopt(struct spool *spool);
-/* The same in a transaction of its own. 0 or the disk's -errno. */
+/* In a transaction on the disk: inserts the young epochs that it does not know. */
+int spool_adopt_rows(struct spool *spool);
+/* spool_adopt() in a transaction of its own. 0 or the disk's -errno. */
 int spool_adopt_now(struct spool *spool);
 /* seq of an epoch: 1 found, 0 not, -errno. */
 int spool_find_epoch(struct spool *spool, const char *epoch, int64_t *ret_seq);
@@ -272,11 +298,29 @@ bool spool_in_budget(struct spool *spool);
 /* Takes the disk connection's count of written bytes into the totals. */
 void spool_count_written(struct spool *spool);
 
-/* spool_drop.c: each in transactions of its own */
+/* spool_drop.c: each in a transaction of its own */
 
-/* Gives up what the caps ask for, and states it. */
-int spool_trim(struct spool *spool);
+/* Which batches one pass looks at, in order of their ids, and when it has enough. */
+struct drop_choice {
+	enum floor_name floor;
+	struct id_range range; /* in one epoch */
+	int first_class, last_class;
+	const char *reason;
+	int64_t bytes;         /* enough is given up; INT64_MAX: no limit */
+	int64_t older_than_ms; /* 0: of any age; else up to the first that is not older */
+};
+
+/* Gives up what is chosen, as far as one ledger batch can tell: 1 something went, 0 there is nothing
+ * (more), -errno. *ret_last_id (may be NULL) is the last that went. */
+int spool_drop_some(struct spool *spool, const struct drop_choice *choice, int64_t *ret_last_id);
+/* The first epoch from *seq on that has batches on a floor: 1, 0 or -errno. */
+int spool_next_held(struct spool *spool, enum floor_name floor, int64_t *seq);
 /* Gives up one batch that cannot be read. 0, or -errno where its floor refuses. */
 int spool_drop_unreadable(struct spool *spool, enum floor_name floor, int64_t id);
+
+/* spool_trim.c */
+
+/* Gives up what the caps ask for. */
+int spool_trim(struct spool *spool);
 
 #endif

@@ -91,6 +91,10 @@ static int append(struct spool *spool, const struct spool_put *puts, size_t coun
 	int r, disk;
 
 	r = append_on(spool, YOUNG, puts, count, ret_first);
+	if (r == -ENOSPC) {
+		floor_shrink(spool, YOUNG);
+		r = append_on(spool, YOUNG, puts, count, ret_first);
+	}
 	if (r == 0)
 		spool_mark(spool, id_of(spool->now.seq, *ret_first));
 	if (!refuses(r) || !spool_disk_well(spool))

@@ -19,8 +19,8 @@ enum sql_flags {
 	SQL_READ_ONLY = 2,
 	/* Survives the process, not the machine: nothing is synced. For files on tmpfs. */
 	SQL_VOLATILE = 4,
-	/* Little memory (512 KiB of cache), and little is written: what is deleted is overwritten only
-	 * where that costs no write. */
+	/* Little memory (512 KiB of cache), and little is written: small pages in a new file, and what is
+	 * deleted is overwritten only where that costs no write. */
 	SQL_LEAN = 8,
 	SQL_COUNTED = 16, /* sql_written_bytes() is wanted */
 };

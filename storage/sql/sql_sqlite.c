@@ -179,8 +179,11 @@ static int set_up(sqlite3 *db, const char *path, unsigned flags)
 	static const char volatile_pragmas[] = "PRAGMA synchronous = OFF;"
 					       "PRAGMA wal_autocheckpoint = 128;"
 					       "PRAGMA journal_size_limit = 1048576;";
+	/* Small pages: of a short commit each is mostly what was written before. */
+	static const char small_pages[] = "PRAGMA page_size = 2048;";
 	static const char lean_pragmas[] = "PRAGMA cache_size = -512;"
 					   "PRAGMA secure_delete = FAST;";
+	static const char lean_log[] = "PRAGMA wal_autocheckpoint = 2000;";
 	int r;
 
 	errno = 0;
@@ -191,6 +194,8 @@ static int set_up(sqlite3 *db, const char *path, unsigned flags)
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	if (sqlite3_exec(db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
+		return last_error(db);
+	if ((flags & SQL_LEAN) && sqlite3_exec(db, small_pages, NULL, NULL, NULL) != SQLITE_OK)
 		return last_error(db);
 	if (flags & SQL_READ_ONLY)
 		/* Reads the header now, so that a file that is no database fails here. */
@@ -204,7 +209,11 @@ static int set_up(sqlite3 *db, const char *path, unsigned flags)
 	if (sqlite3_exec(db, flags & SQL_VOLATILE ? volatile_pragmas : write_pragmas, NULL, NULL,
 			 NULL) != SQLITE_OK)
 		return last_error(db);
-	if ((flags & SQL_LEAN) && sqlite3_exec(db, lean_pragmas, NULL, NULL, NULL) != SQLITE_OK)
+	if (!(flags & SQL_LEAN))
+		return 0;
+	if (sqlite3_exec(db, lean_pragmas, NULL, NULL, NULL) != SQLITE_OK)
+		return last_error(db);
+	if (!(flags & SQL_VOLATILE) && sqlite3_exec(db, lean_log, NULL, NULL, NULL) != SQLITE_OK)
 		return last_error(db);
 	return 0;
 }

@@ -23,7 +23,9 @@ CREATE TABLE epoch (
 	prev TEXT, -- id of the epoch before, also when its row is gone; null: the first of this spool
 	next INTEGER NOT NULL, -- the number that the next batch gets; the larger of both floors counts
 	settled INTEGER NOT NULL, -- on the young floor: `next` as the disk has it; 0: not on disk yet
-	orderly INTEGER NOT NULL, -- 1: next is known to be the end; 0 while numbers are given
+	-- 1: next is known to be the end; 0: it is not (yet); -1: the row was salvaged, and what is held of
+	-- the epoch is to be stated anew
+	orderly INTEGER NOT NULL,
 	told_boot TEXT, -- when the core was last told of its end on being asked
 	told_mono_us INTEGER,
 	dropped_sample INTEGER NOT NULL, -- records given up, ever
