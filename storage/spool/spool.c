@@ -178,6 +178,7 @@ static int open_once(const struct spool_config *config, struct rescue *rescue,
 	spool->restate = rescue->notice != NULL;
 	r = open_floors(spool, rescue);
 	if (r == 0) {
+		spool->replaced = false; /* nobody has seen an id */
 		*ret_spool = spool;
 		return 0;
 	}

@@ -64,27 +64,38 @@ static void doom(struct spool *spool, struct id_range range)
 		spool->doom_due_us = clock_mono_us(spool->clock) + DOOM_US;
 }
 
-/* What the disk has in a range without a doomed id counts as gone. 1 where there was something. */
-static int count_out(struct spool *spool, struct id_range range)
+/* What the disk has in a range counts as gone from now on; *ret_batches is how many. */
+static int count_out(struct spool *spool, struct id_range range, int64_t *ret_batches)
 {
 	struct sql_stmt *stmt =
 		sql_stmt(spool->sql[DISK], "SELECT class, count(*), sum(length(body)) FROM batch"
 					   " WHERE id BETWEEN $1 AND $2 GROUP BY class");
-	int64_t class, some = 0;
+	int64_t class;
 	int r;
 
+	*ret_batches = 0;
 	sql_bind_int(stmt, 1, range.first);
 	sql_bind_int(stmt, 2, range.last);
 	while ((r = sql_step(stmt)) == 1) {
 		class = sql_int(stmt, 0);
-		some += sql_int(stmt, 1);
+		*ret_batches += sql_int(stmt, 1);
 		if (class < 0 || class >= CLASSES)
 			continue;
 		spool->now.held[DISK][class].batches -= sql_int(stmt, 1);
 		spool->now.held[DISK][class].bytes -= sql_int(stmt, 2);
 	}
-	spool->now.acked += some;
-	return r ? spool_fail_sql(spool, DISK, r) : some > 0;
+	return r ? spool_fail_sql(spool, DISK, r) : 0;
+}
+
+int spool_count_disk(struct spool *spool)
+{
+	int64_t unused;
+	int i, r;
+
+	r = floor_count(spool, DISK);
+	for (i = 0; r == 0 && i < spool->doomed_count; i++)
+		r = count_out(spool, spool->doomed[i], &unused);
+	return r;
 }
 
 /* The part of a range that begins at `first` and of which nothing is doomed. */
@@ -119,9 +130,10 @@ static int make_room(struct spool *spool)
 
 static int ack_on_disk(struct spool *spool, struct id_range range)
 {
+	int64_t at, batches = 0;
 	struct id_range part;
-	int64_t at;
-	int r, some = 0;
+	bool some = false;
+	int r;
 
 	if (!spool->sql[DISK] || !spool_on_disk(spool))
 		return 0;
@@ -129,13 +141,14 @@ static int ack_on_disk(struct spool *spool, struct id_range range)
 		part = next_part(spool, at, range.last);
 		if (part.first > part.last)
 			break;
-		r = count_out(spool, part);
-		if (r < 0) {
+		r = count_out(spool, part, &batches);
+		if (r) {
 			(void)spool_disk_failed(spool, r);
 			spool->recount = true;
 			return r == -EUCLEAN ? r : 0;
 		}
-		some |= r;
+		some |= batches > 0;
+		spool->now.acked += batches;
 	}
 	if (!some)
 		return 0;

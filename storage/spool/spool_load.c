@@ -184,6 +184,7 @@ int spool_place_young(struct spool *spool)
 	r = floor_end(spool, place_all(spool, disk_max + 1, young_max));
 	spool->note_count = 0;
 	spool->note_next = 0;
+	spool->replaced = true;
 	return r;
 }
 
@@ -319,6 +320,6 @@ int spool_load(struct spool *spool)
 	if (r == 0)
 		r = floor_count(spool, YOUNG);
 	if (r == 0 && spool->sql[DISK])
-		r = floor_count(spool, DISK);
+		r = spool_count_disk(spool);
 	return r ? r : choose_epoch(spool, &young, &disk);
 }

@@ -141,7 +141,7 @@ void spool_mark(struct spool *spool, int64_t id)
 	spool->marks[spool->mark_count++] = (struct mark){id, now};
 }
 
-/* No later than this a batch was stored; 0: longer ago than marks go back. */
+/* No later than this a batch was stored; long ago where marks do not go back so far. */
 static int64_t stored_us(const struct spool *spool, int64_t id)
 {
 	int i;
@@ -149,7 +149,7 @@ static int64_t stored_us(const struct spool *spool, int64_t id)
 	for (i = spool->mark_count - 1; i >= 0; i--)
 		if (spool->marks[i].first_id <= id)
 			return spool->marks[i].us;
-	return 0;
+	return -SPOOL_WINDOW_MAX_US;
 }
 
 /* Moving. */
@@ -259,28 +259,44 @@ int spool_move(struct spool *spool, enum wire_class first_class)
 
 /* Upkeep. */
 
-int spool_attach(struct spool *spool)
+/* Opens the disk's file anew. The old handle stays where that fails: what it has can still be read. */
+static int open_anew(struct spool *spool)
 {
+	struct sql *old = spool->sql[DISK];
 	int r;
 
-	floor_close(spool, DISK);
-	memset(spool->now.held[DISK], 0, sizeof(spool->now.held[DISK]));
-	spool_clear_doomed(spool);
-	spool->written_base = 0;
+	spool_count_written(spool);
+	spool->sql[DISK] = NULL;
 	r = floor_open(spool, DISK);
-	if (r == 0)
-		r = spool_load(spool);
-	if (r == 0)
-		r = spool_adopt_now(spool);
 	if (r) {
-		(void)spool_disk_failed(spool, r);
-		floor_close(spool, DISK);
+		spool->sql[DISK] = old;
 		return r;
+	}
+	sql_close(old);
+	spool->written_base = 0;
+	return 0;
+}
+
+int spool_attach(struct spool *spool)
+{
+	const bool was_there = spool->sql[DISK] != NULL;
+	int r;
+
+	r = open_anew(spool);
+	if (r)
+		return spool_disk_failed(spool, r);
+	if (!was_there)
+		spool_clear_doomed(spool);
+	r = spool_load(spool);
+	if (r) {
+		floor_close(spool, DISK);
+		memset(spool->now.held[DISK], 0, sizeof(spool->now.held[DISK]));
+		return spool_disk_failed(spool, r);
 	}
 	memset(spool->now.from, 0, sizeof(spool->now.from));
 	spool->young_due_us = 0;
-	spool->replaced = true;
-	return 0;
+	spool->replaced |= !was_there;
+	return spool_adopt_now(spool);
 }
 
 bool spool_take_replaced(struct spool *spool)
@@ -316,7 +332,7 @@ static int recount(struct spool *spool)
 
 	if (!spool->recount)
 		return 0;
-	r = floor_count(spool, DISK);
+	r = spool_count_disk(spool);
 	if (r)
 		return spool_disk_failed(spool, r);
 	spool->recount = false;

@@ -275,6 +275,8 @@ int spool_store_ledger(struct spool *spool, enum floor_name floor, int records);
 bool spool_is_doomed(const struct spool *spool, int64_t id, int64_t *ret_last);
 /* In a transaction on the disk: deletes what is doomed. */
 int spool_delete_doomed(struct spool *spool);
+/* Counts what the disk holds, without what is doomed. */
+int spool_count_disk(struct spool *spool);
 /* That transaction is through. */
 void spool_clear_doomed(struct spool *spool);
 
