@@ -25,7 +25,7 @@ static int rename_suffixed(const char *from, const char *to, const char *suffix)
 		old = NULL;
 	if (asprintf(&new, "%s%s", to, suffix) < 0)
 		new = NULL;
-	if (old && new && access(new, F_OK) == 0)
+	if (old && new &&access(new, F_OK) == 0)
 		r = -EEXIST;
 	else if (old && new)
 		r = rename(old, new) ? -errno : 0;
@@ -121,7 +121,8 @@ static bool is_log(const char *name)
 {
 	const size_t len = strlen(name);
 
-	return len > 4 && (strcmp(name + len - 4, "-wal") == 0 || strcmp(name + len - 4, "-shm") == 0);
+	return len > 4 &&
+	       (strcmp(name + len - 4, "-wal") == 0 || strcmp(name + len - 4, "-shm") == 0);
 }
 
 static int newer_first(const void *a, const void *b)

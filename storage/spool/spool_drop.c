@@ -60,8 +60,8 @@ static bool take(struct pass *pass, const struct row *row)
 	return true;
 }
 
-static int choose(struct spool *spool, const struct drop_choice *choice, const struct epoch_note *note,
-		  struct pass *pass)
+static int choose(struct spool *spool, const struct drop_choice *choice,
+		  const struct epoch_note *note, struct pass *pass)
 {
 	struct sql_stmt *stmt =
 		sql_stmt(spool->sql[choice->floor],
@@ -97,7 +97,8 @@ static int choose(struct spool *spool, const struct drop_choice *choice, const s
 
 /* The ranges hold nothing but what the pass has taken: a number between two that follow each other
  * does not exist. */
-static int remove_chosen(struct spool *spool, const struct drop_choice *choice, const struct pass *pass)
+static int remove_chosen(struct spool *spool, const struct drop_choice *choice,
+			 const struct pass *pass)
 {
 	const int64_t seq = seq_of(choice->range.first);
 	const struct wire_dropped *record = &pass->record;
@@ -126,7 +127,8 @@ static int remove_chosen(struct spool *spool, const struct drop_choice *choice, 
  * replaced by the next of its kind, which then speaks for both; the number of the one replaced is
  * among those that are stated as lost. */
 
-static bool follows(const struct spool *spool, const struct drop_choice *choice, const struct pass *pass)
+static bool follows(const struct spool *spool, const struct drop_choice *choice,
+		    const struct pass *pass)
 {
 	const struct notice *old = &spool->notice;
 
@@ -177,8 +179,8 @@ static bool join(struct wire_dropped *record, const struct wire_dropped *more, i
 }
 
 /* 1 where the old notice went and `record` speaks for it too, 0, -errno. */
-static int replace_notice(struct spool *spool, const struct drop_choice *choice, const struct pass *pass,
-			  struct wire_dropped *record)
+static int replace_notice(struct spool *spool, const struct drop_choice *choice,
+			  const struct pass *pass, struct wire_dropped *record)
 {
 	const struct notice *old = &spool->notice;
 	int64_t removed = 0;
@@ -197,7 +199,8 @@ static int replace_notice(struct spool *spool, const struct drop_choice *choice,
 	return r;
 }
 
-static int state_loss(struct spool *spool, const struct drop_choice *choice, const struct pass *pass)
+static int state_loss(struct spool *spool, const struct drop_choice *choice,
+		      const struct pass *pass)
 {
 	struct wire_dropped record;
 	struct jw w;

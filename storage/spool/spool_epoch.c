@@ -334,8 +334,8 @@ static int forget_old(struct spool *spool)
 /* What was salvaged is stated. */
 static int end_salvage(struct spool *spool, enum floor_name floor)
 {
-	int r = sql_run(sql_stmt(spool->sql[floor],
-				 "UPDATE epoch SET orderly = 0 WHERE orderly < 0"));
+	int r = sql_run(
+		sql_stmt(spool->sql[floor], "UPDATE epoch SET orderly = 0 WHERE orderly < 0"));
 
 	return r ? spool_fail_sql(spool, floor, r) : 0;
 }

@@ -284,10 +284,10 @@ static int find_salvaged(struct spool *spool, enum floor_name floor)
 
 	if (!spool->sql[floor])
 		return 0;
-	r = floor_number(spool, floor,
-			 sql_stmt(spool->sql[floor],
-				  "SELECT count(*) FROM epoch WHERE orderly < 0"),
-			 &count);
+	r = floor_number(
+		spool, floor,
+		sql_stmt(spool->sql[floor], "SELECT count(*) FROM epoch WHERE orderly < 0"),
+		&count);
 	if (count > 0) {
 		spool->restate = true;
 		spool->inexact |= floor == YOUNG;

@@ -150,7 +150,7 @@ struct spool {
 	bool replaced;
 	bool was_orderly; /* the disk says that the running epoch has ended: it must learn better */
 	bool restate;     /* the ends of all epochs are to be stated with the next one */
-	bool twins;   /* what is on disk could not leave the young floor */
+	bool twins;       /* what is on disk could not leave the young floor */
 	bool recount;     /* held[DISK] is not certain */
 
 	int64_t written_base; /* of the disk connection's count, what is in `written_total` */

@@ -107,8 +107,8 @@ static void ack(struct card *card, int64_t first, int64_t last)
 {
 	const struct wire_range range = {first, last};
 
-	assert_int_equal(
-		spool_ack(card->f->spool, spool_epoch(card->f->spool), &range, 1, NULL), 0);
+	assert_int_equal(spool_ack(card->f->spool, spool_epoch(card->f->spool), &range, 1, NULL),
+			 0);
 }
 
 static int64_t ask(const char *path, const char *question)
@@ -149,8 +149,9 @@ static void copy_database(const char *from, const char *to)
 {
 	char cmd[640];
 
-	(void)snprintf(cmd, sizeof(cmd), "rm -f %s %s-wal %s-shm; for s in '' -wal; do"
-					 " [ ! -e %s$s ] || cp %s$s %s$s; done",
+	(void)snprintf(cmd, sizeof(cmd),
+		       "rm -f %s %s-wal %s-shm; for s in '' -wal; do"
+		       " [ ! -e %s$s ] || cp %s$s %s$s; done",
 		       to, to, to, from, from, to);
 	assert_int_equal(system(cmd), 0); /* NOLINT(cert-env33-c): paths of our own making */
 }
@@ -485,9 +486,8 @@ static void another_card_learns_of_the_young_epoch(void **state)
 	assert_int_equal(ask(card->f->path, "SELECT count(*) FROM epoch"), 3);
 	assert_int_equal(ask(card->f->path, "SELECT next FROM epoch ORDER BY seq LIMIT 1 OFFSET 1"),
 			 7);
-	assert_int_equal(ask(card->f->path,
-			     "SELECT orderly FROM epoch ORDER BY seq LIMIT 1 OFFSET 1"),
-			 1);
+	assert_int_equal(
+		ask(card->f->path, "SELECT orderly FROM epoch ORDER BY seq LIMIT 1 OFFSET 1"), 1);
 }
 
 /* An old image of the card is put back while the machine runs: its epoch is known, but not so far. */
