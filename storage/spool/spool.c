@@ -119,12 +119,11 @@ static void tell_salvage(struct rescue *rescue, const struct salvage *salvage, i
 	char text[256];
 
 	(void)snprintf(text, sizeof(text),
-		       "%lld batches with %lld records were read from it%s, %lld were damaged%s",
+		       "%lld batches with %lld records were read from it%s, %lld places were not",
 		       (long long)salvage->batches, (long long)salvage->records,
 		       r ? " until the disk failed"
 			 : (salvage->whole || salvage->batches == 0 ? "" : " before time was up"),
-		       (long long)salvage->damaged,
-		       salvage->unreadable ? ", and parts could not be read" : "");
+		       (long long)salvage->damaged);
 	tell(rescue, text);
 }
 

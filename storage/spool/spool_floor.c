@@ -304,14 +304,49 @@ void floor_read_row(struct sql_stmt *stmt, struct row *ret_row)
 	ret_row->first_mono_us = sql_int(stmt, 4);
 	ret_row->last_mono_us = sql_int(stmt, 5);
 	ret_row->digest = sql_text(stmt, 6);
-	ret_row->body = sql_blob(stmt, 7, &ret_row->len);
+	ret_row->mark = sql_int(stmt, 7);
+	ret_row->body = sql_blob(stmt, 8, &ret_row->len);
+}
+
+/* FNV-1a, 64 bits. */
+static uint64_t hash(uint64_t sum, const void *data, size_t len)
+{
+	const unsigned char *bytes = data;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		sum = (sum ^ bytes[i]) * 1099511628211u;
+	return sum;
+}
+
+int64_t floor_mark(const char *epoch, const struct row *row)
+{
+	const int64_t numbers[] = {number_of(row->id), row->class,         row->encoding,
+				   row->records,       row->first_mono_us, row->last_mono_us};
+	uint64_t sum = 14695981039346656037u;
+
+	sum = hash(sum, epoch, strlen(epoch));
+	sum = hash(sum, numbers, sizeof(numbers));
+	return (int64_t)hash(sum, row->digest, strlen(row->digest));
+}
+
+bool floor_intact(const char *epoch, const struct row *row)
+{
+	char digest[WIRE_DIGEST_SIZE];
+
+	if (!row->body || !row->digest || row->class < 0 || row->class >= CLASSES ||
+	    row->encoding < 0 || row->encoding > WIRE_BODY_ZSTD || row->records < 1 ||
+	    row->records > WIRE_RECORDS_MAX || row->mark != floor_mark(epoch, row))
+		return false;
+	wire_digest(row->body, row->len, digest);
+	return strcmp(digest, row->digest) == 0;
 }
 
 int floor_insert(struct spool *spool, enum floor_name floor, const struct row *row)
 {
 	struct sql_stmt *stmt =
 		sql_stmt(spool->sql[floor], "INSERT INTO batch (" FLOOR_COLUMNS ")"
-					    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+					    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 					    " ON CONFLICT (id) DO NOTHING");
 	struct held *held;
 	int r;
@@ -323,7 +358,8 @@ int floor_insert(struct spool *spool, enum floor_name floor, const struct row *r
 	sql_bind_int(stmt, 5, row->first_mono_us);
 	sql_bind_int(stmt, 6, row->last_mono_us);
 	sql_bind_text(stmt, 7, row->digest);
-	sql_bind_blob(stmt, 8, row->body, row->len);
+	sql_bind_int(stmt, 8, row->mark);
+	sql_bind_blob(stmt, 9, row->body, row->len);
 	r = sql_run(stmt);
 	if (r)
 		return spool_fail_sql(spool, floor, r);

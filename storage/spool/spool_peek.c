@@ -70,13 +70,6 @@ static void close_reader(struct reader *reader)
 	sql_done(reader->cursors[DISK].stmt);
 }
 
-static bool plausible(const struct row *row)
-{
-	return row->body && row->digest && row->class >= 0 && row->class <= WIRE_CLASS_LEDGER &&
-	       row->encoding >= 0 && row->encoding <= WIRE_BODY_ZSTD && row->records >= 1 &&
-	       row->records <= WIRE_RECORDS_MAX;
-}
-
 static void fill_batch(const struct row *row, const struct epoch_note *note,
 		       struct spool_batch *batch)
 {
@@ -107,20 +100,16 @@ static void fill_batch(const struct row *row, const struct epoch_note *note,
  * -errno. */
 static int read_batch(struct spool *spool, struct sql_stmt *stmt, struct spool_batch *batch)
 {
-	char digest[WIRE_DIGEST_SIZE];
 	struct epoch_note note;
 	struct row row;
 	int r;
 
 	floor_read_row(stmt, &row);
-	if (!plausible(&row))
-		return 0;
-	wire_digest(row.body, row.len, digest);
-	if (strcmp(digest, row.digest) != 0)
-		return 0;
 	r = spool_note_epoch(spool, seq_of(row.id), &note);
 	if (r)
 		return r;
+	if (!floor_intact(note.id, &row))
+		return 0;
 	fill_batch(&row, &note, batch);
 	return 1;
 }

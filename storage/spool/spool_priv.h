@@ -67,6 +67,7 @@ struct row {
 	int64_t class, encoding, records;
 	int64_t first_mono_us, last_mono_us;
 	const char *digest;
+	int64_t mark;
 	const void *body;
 	size_t len;
 };
@@ -190,7 +191,12 @@ int floor_count(struct spool *spool, enum floor_name floor);
 /* In a transaction. 1 stored, 0 it was there, -errno. */
 int floor_insert(struct spool *spool, enum floor_name floor, const struct row *row);
 void floor_read_row(struct sql_stmt *stmt, struct row *ret_row);
-#define FLOOR_COLUMNS "id, class, encoding, records, first_mono_us, last_mono_us, digest, body"
+#define FLOOR_COLUMNS                                                                              \
+	"id, class, encoding, records, first_mono_us, last_mono_us, digest, mark, body"
+/* What `mark` has to be: a card that changes a number or a time must not make another batch of it. */
+int64_t floor_mark(const char *epoch, const struct row *row);
+/* True where a row of this epoch is what was stored. */
+bool floor_intact(const char *epoch, const struct row *row);
 /* In a transaction: what goes is no longer counted as held; *ret_batches (may be NULL) is added to. */
 int floor_remove(struct spool *spool, enum floor_name floor, struct id_range range,
 		 int64_t *ret_batches);
@@ -219,8 +225,7 @@ int spool_forget_twins(struct spool *spool);
 
 struct salvage {
 	int64_t batches, records; /* kept */
-	int64_t damaged;          /* rows that are not what was stored */
-	int64_t unreadable;       /* places where nothing could be read */
+	int64_t damaged;          /* places that could not be read, or are not what was stored */
 	bool whole;               /* it was looked through to its end */
 };
 /* Copies what can be read of the database at `path` to a floor that has just been made. Nothing that

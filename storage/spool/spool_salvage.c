@@ -118,7 +118,7 @@ static int keep_epochs(struct source *source)
 
 	while (!failed && tries < 2 * STEADY_TRIES && (r = row_after(source, text, seq, &row))) {
 		if (r < 0) {
-			source->salvage->unreadable += tries == 0;
+			source->salvage->damaged += tries == 0;
 			seq += step_over(&tries);
 			continue;
 		}
@@ -133,83 +133,80 @@ static int keep_epochs(struct source *source)
 
 /* Batches. */
 
-static bool intact(const struct row *row)
-{
-	char digest[WIRE_DIGEST_SIZE];
-
-	if (!row->body || !row->digest || row->class < 0 || row->class >= CLASSES ||
-	    row->records < 1 || row->records > WIRE_RECORDS_MAX || row->encoding < 0 ||
-	    row->encoding > WIRE_BODY_ZSTD)
-		return false;
-	wire_digest(row->body, row->len, digest);
-	return strcmp(digest, row->digest) == 0;
-}
-
-/* 1 where the floor knows the epoch of a batch, 0, -errno. */
-static int epoch_known(struct source *source, int64_t id, int64_t *seq)
+/* The epoch of a batch, where the floor knows it: 1, 0, -errno. */
+static int find_epoch(struct source *source, int64_t seq, char epoch[static IDS_RANDOM_SIZE])
 {
 	struct spool *spool = source->spool;
-	struct sql_stmt *stmt;
+	struct sql_stmt *stmt =
+		sql_stmt(spool->sql[source->to], "SELECT id FROM epoch WHERE seq = $1");
+	const char *id;
 	int r;
 
-	if (seq_of(id) == *seq)
-		return 1;
-	stmt = sql_stmt(spool->sql[source->to], "SELECT seq FROM epoch WHERE seq = $1");
-	sql_bind_int(stmt, 1, seq_of(id));
+	sql_bind_int(stmt, 1, seq);
 	r = sql_step(stmt);
+	id = r == 1 ? sql_text(stmt, 0) : NULL;
+	(void)snprintf(epoch, IDS_RANDOM_SIZE, "%s", id ? id : "");
 	sql_done(stmt);
-	if (r == 1)
-		*seq = seq_of(id);
 	return r < 0 ? spool_fail_sql(spool, source->to, r) : r;
 }
 
-static int keep_batch(struct source *source, const struct row *row, int64_t *seq)
+/* 1 kept, or there already; 0 it is not what was stored; -errno of the floor. */
+static int keep_batch(struct source *source, const struct row *row)
 {
+	char epoch[IDS_RANDOM_SIZE];
 	int r;
 
-	r = intact(row) ? epoch_known(source, row->id, seq) : 0;
-	if (r == 0)
-		source->salvage->damaged++;
+	r = find_epoch(source, seq_of(row->id), epoch);
 	if (r != 1)
 		return r;
+	if (!floor_intact(epoch, row))
+		return 0;
 	r = floor_insert(source->spool, source->to, row);
 	if (r == 1) {
 		source->salvage->batches++;
 		source->salvage->records += row->records;
 	}
-	return r < 0 ? r : 0;
+	return r < 0 ? r : 1;
 }
 
-/* Some batches above *id: 1 there may be more, 0, -errno of the floor. */
-static int keep_some(struct source *source, int64_t *id, int *tries)
+/* The batch above *id: 1 there may be more, 0 there is none, -errno of the floor. A row that cannot be
+ * read, or is none, says nothing of where the next one is. */
+static int keep_next(struct source *source, int64_t *id, int *tries, int64_t *bytes)
 {
 	static const char text[] =
 		"SELECT " FLOOR_COLUMNS " FROM batch WHERE id > $1 ORDER BY id LIMIT 1";
 	struct sql_stmt *stmt;
-	int64_t bytes = 0, seq = 0;
 	struct row row;
-	int r, kept;
+	int r, kept = 0;
 
-	while (bytes < CHUNK_BYTES) {
-		r = row_after(source, text, *id, &stmt);
-		if (r == 0)
-			return 0;
-		if (r < 0) {
-			source->salvage->unreadable += *tries == 0;
-			*id += step_over(tries);
-			bytes += 64;
-			continue;
-		}
-		*tries = 0;
+	r = row_after(source, text, *id, &stmt);
+	if (r == 0)
+		return 0;
+	*bytes += 64;
+	if (r == 1) {
 		floor_read_row(stmt, &row);
-		*id = row.id > *id ? row.id : *id + 1;
-		kept = keep_batch(source, &row, &seq);
-		sql_done(stmt);
-		if (kept < 0)
-			return kept;
-		bytes += (int64_t)row.len;
+		*bytes += (int64_t)row.len;
+		kept = row.id > *id ? keep_batch(source, &row) : 0;
 	}
-	return 1;
+	if (kept == 1) {
+		*id = row.id;
+		*tries = 0;
+	} else {
+		source->salvage->damaged += *tries == 0;
+		*id += step_over(tries);
+	}
+	sql_done(stmt);
+	return kept < 0 ? kept : 1;
+}
+
+static int keep_some(struct source *source, int64_t *id, int *tries)
+{
+	int64_t bytes = 0;
+	int r = 1;
+
+	while (r == 1 && bytes < CHUNK_BYTES)
+		r = keep_next(source, id, tries, &bytes);
+	return r;
 }
 
 static int keep_batches(struct source *source)

@@ -30,6 +30,7 @@ int spool_store(struct spool *spool, enum floor_name floor, const struct spool_p
 		.body = spool->body.data,
 		.len = spool->body.len,
 	};
+	row.mark = floor_mark(spool->now.epoch, &row);
 	r = floor_insert(spool, floor, &row);
 	if (r < 0)
 		return r;

@@ -48,6 +48,7 @@ CREATE TABLE batch (
 	records INTEGER NOT NULL,
 	first_mono_us INTEGER NOT NULL,
 	last_mono_us INTEGER NOT NULL,
-	digest TEXT NOT NULL,
+	digest TEXT NOT NULL, -- of the body
+	mark INTEGER NOT NULL, -- a hash of epoch.id, number, and all between them and here
 	body BLOB NOT NULL
 ) STRICT;
