@@ -170,8 +170,8 @@ int gateway_identify(struct accept *accept, const char *workspace, const char *g
 /* A live message of it came. */
 int gateway_contact(struct accept *accept, int64_t gateway, int64_t received_ms);
 
-/* duplicate.c: what speaks for two machines with one identity. A batch of `session` came; `live` is its
- * epoch where it is a live one, else NULL. */
+/* duplicate.c: what speaks for two machines with one identity. A batch or the word `online` of `session`
+ * came; `live` is the epoch of a live batch, else NULL. */
 int duplicate_heard(struct accept *accept, const struct coredb_workspace *workspace,
 		    const struct coredb_gateway *gateway, const char *session,
 		    const struct coredb_epoch *live, int64_t received_ms);

@@ -4,9 +4,9 @@
  *
  * What speaks for it, each time within COREDB_DUPLICATE_MS of the time before:
  *	an epoch that was live, gave way to another and is live again, without having ended    3 points
- *	a session that spoke, gave way to another and speaks again: sessions are of one
- *	connection, which does not come back                                                   2 points
  *	a second body under a number, from another session than the one found before           3 points
+ *	two sessions that speak by turns: a session is of one connection, and that does not
+ *	come back; from the third return on                                                    certain
  * Any one of them happens to an honest gateway too (a message that was under way, a machine that was set
  * back), so it takes several. */
 #include <errno.h>
@@ -16,9 +16,9 @@
 #include "cloud/accept/accept_priv.h"
 
 #define EPOCH_POINTS 3
-#define SESSION_POINTS 2
 #define FORK_POINTS 3
 #define CERTAIN 6
+#define RETURNS 3
 #define SUSPICION_MAX 100
 #define CLEAR_AT_ONCE 64
 
@@ -67,12 +67,20 @@ static int look_at_session(struct accept *accept, const struct coredb_workspace 
 			   const char *session, int64_t now_ms)
 {
 	bool returned = state->spoke[0] && strcmp(session, state->spoke_before) == 0;
+	bool lately = state->returned_at_ms != MODEL_NO_TIME &&
+		      now_ms - state->returned_at_ms <= COREDB_DUPLICATE_MS;
 
 	memcpy(state->spoke_before, state->spoke, sizeof(state->spoke_before));
 	(void)snprintf(state->spoke, sizeof(state->spoke), "%s", session);
+	if (!returned || !lately)
+		state->returns = 0;
 	if (!returned)
 		return 0;
-	return suspect(accept, workspace, gateway, state, SESSION_POINTS, now_ms);
+	state->returned_at_ms = now_ms;
+	if (++state->returns < RETURNS)
+		return 0;
+	state->returns = RETURNS;
+	return suspect(accept, workspace, gateway, state, CERTAIN, now_ms);
 }
 
 static int look_at_epoch(struct accept *accept, const struct coredb_workspace *workspace,

@@ -119,6 +119,10 @@ int accept_link(struct accept *accept, const char *workspace, const char *gatewa
 	if (r)
 		return refuse(accept, ws.id, gw.id, topic, "malformed", problem, payload, len,
 			      received_ms);
+	if (link.online && !retained)
+		r = duplicate_heard(accept, &ws, &gw, link.session, NULL, received_ms);
+	if (r)
+		return r;
 	r = load_state(accept, gw.id, &state);
 	if (r)
 		return accept_fail(accept, r, "gateway state");

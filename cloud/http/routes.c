@@ -329,6 +329,10 @@ static int get_metrics(struct api_call *call)
 	       atomic_load(&status->commits));
 	metric(out, "commit_failures_total", "counter", "Commits that failed.",
 	       atomic_load(&status->commit_failures));
+	metric(out, "deferred_total", "counter", "Batches answered but not taken as they were.",
+	       atomic_load(&status->deferred));
+	metric(out, "acks_total", "counter", "Acknowledgement messages sent to gateways.",
+	       atomic_load(&status->acks));
 	metric(out, "http_requests_total", "counter", "Requests answered.",
 	       atomic_load(&call->api->requests));
 	metric(out, "http_failures_total", "counter", "Requests answered with 5xx.",

@@ -129,6 +129,8 @@ static void send_ack(void *arg, const char *workspace, const char *gateway, stru
 	if (writer->text.error ||
 	    ingest_send(writer->config.queues, topic, 0, 0, writer->text.data, writer->text.len))
 		drop_acks(writer, 1);
+	else
+		(void)atomic_fetch_add(writer->config.acks, 1);
 }
 
 static void send_acks(struct writer *writer)
@@ -136,7 +138,7 @@ static void send_acks(struct writer *writer)
 	acks_send(writer->acks, now_us(writer), send_ack, writer);
 }
 
-/* How long the writer may wait for a message, so that no acknowledgement waits longer than it must. */
+/* No acknowledgement waits longer than it must. */
 static int wait_ms(const struct writer *writer)
 {
 	int64_t due_us = acks_due_us(writer->acks);
@@ -170,6 +172,7 @@ static void tell_counts(struct writer *writer)
 	atomic_store(writer->config.rejected, totals.records[ACCEPT_REJECTED]);
 	atomic_store(writer->config.commits, totals.commits);
 	atomic_store(writer->config.commit_failures, totals.failures);
+	atomic_store(writer->config.deferred, totals.batches[ACCEPT_DEFERRED]);
 }
 
 static int commit(struct writer *writer)
@@ -232,7 +235,7 @@ static void tell_database(struct writer *writer, int error)
 	writer->failing = failing;
 }
 
-/* One by one, so that the neighbours of a message that fails get through. */
+/* So that the neighbours of a message that fails get through. */
 static int take_each(struct writer *writer)
 {
 	size_t done = 0;
@@ -250,9 +253,8 @@ static int take_each(struct writer *writer)
 	return is_systemic(r) ? r : 0;
 }
 
-/* A group that meets a fault of the place waits for its end: link, status and the broker's notices
- * come only once. A message that fails alone is given up; nothing of it was acknowledged, so its
- * gateway has it still. */
+/* A group that meets a fault of the place waits for its end: link, status and notices come only once.
+ * A message that fails alone is given up; it was not acknowledged, so its gateway has it still. */
 static int finish_group(struct writer *writer)
 {
 	int r = take_and_commit(writer, writer->group, writer->group_count);

@@ -22,7 +22,7 @@ struct writer_config {
 	atomic_bool
 		*lost; /* told: another core has taken the database over; the writer has ended */
 	atomic_llong *seen_us;
-	atomic_ullong *batches, *records, *rejected, *commits, *commit_failures;
+	atomic_ullong *batches, *records, *rejected, *commits, *commit_failures, *deferred, *acks;
 };
 
 struct writer;

@@ -7,6 +7,7 @@
 #include "cloud/accept/evidence.h"
 #include "cloud/domain/policy.h"
 #include "cloud/main/cli_priv.h"
+#include "storage/coredb/state.h"
 
 #define LIST_MAX 1000000
 #define VEHICLE_DEVICES_MAX 64
@@ -127,11 +128,20 @@ static int gateway_change(struct cli *cli, int64_t workspace, const char *verb, 
 static int print_gateway(void *arg, const struct coredb_gateway *row)
 {
 	struct cli *cli = arg;
+	struct coredb_gateway_state state;
+	bool two;
+	int r;
 
+	coredb_gateway_state_init(&state);
+	r = coredb_gateway_state_get(cli->db, row->id, &state);
+	if (r && r != -ENOENT)
+		return 1;
+	two = coredb_is_duplicate(state.duplicate_since_ms, state.duplicate_at_ms, cli->now_ms);
 	if (cli->json)
-		(void)printf("{\"gateway_id\":\"%s\"}\n", row->name);
+		(void)printf("{\"gateway_id\":\"%s\",\"duplicate\":%s}\n", row->name,
+			     two ? "true" : "false");
 	else
-		(void)printf("%s\n", row->name);
+		(void)printf("%s%s\n", row->name, two ? "  two machines send under this name" : "");
 	return 0;
 }
 

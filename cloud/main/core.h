@@ -28,6 +28,7 @@ struct core_status {
 	atomic_llong ingest_seen_us, writer_seen_us; /* monotonic: last came round */
 	atomic_llong http_seen_us;                   /* same; 0: not started */
 	atomic_ullong batches, records, rejected, commits, commit_failures;
+	atomic_ullong deferred, acks; /* batches answered so; messages to gateways */
 };
 
 struct core {

@@ -149,6 +149,8 @@ static int start_writer(struct run *run)
 		.rejected = &core->status.rejected,
 		.commits = &core->status.commits,
 		.commit_failures = &core->status.commit_failures,
+		.deferred = &core->status.deferred,
+		.acks = &core->status.acks,
 	};
 	int r = ids_random(owner);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "storage/coredb/coredb_priv.h"
 
@@ -111,6 +112,7 @@ static void read_bounds(struct sql_stmt *stmt, struct coredb_gap *row)
 	bool has_boot = !sql_is_null(stmt, 18);
 	bool has_next = !sql_is_null(stmt, 21);
 	bool same_boot = has_boot && has_next && sql_int(stmt, 18) == sql_int(stmt, 21);
+	bool closed;
 
 	row->time_quality = has_boot ? (int)sql_int(stmt, 20) : -1;
 	row->from_ms = MODEL_NO_TIME;
@@ -124,8 +126,9 @@ static void read_bounds(struct sql_stmt *stmt, struct coredb_gap *row)
 		row->to_ms = add_time(offset_ms, next_mono_us);
 	else if (has_next && !same_boot)
 		row->to_ms = add_time(next_offset_ms, 0);
-	/* What is certainly lost was lost before it was found; a fork or a silence may go on. */
-	if ((row->to_ms == MODEL_NO_TIME || row->to_ms > row->detected_at_ms) && !row->possible)
+	/* What is lost was lost before it was found; what a fork or a silence hides may go on. */
+	closed = !row->possible || strcmp(row->reason, "end_unknown") == 0 || row->last >= 0;
+	if ((row->to_ms == MODEL_NO_TIME || row->to_ms > row->detected_at_ms) && closed)
 		row->to_ms = row->detected_at_ms;
 	if (row->from_ms != MODEL_NO_TIME && row->to_ms != MODEL_NO_TIME &&
 	    row->from_ms > row->to_ms)

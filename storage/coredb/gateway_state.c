@@ -15,6 +15,7 @@ void coredb_gateway_state_init(struct coredb_gateway_state *state)
 		.backlog_oldest_at_ms = MODEL_NO_TIME,
 		.duplicate_since_ms = MODEL_NO_TIME,
 		.duplicate_at_ms = MODEL_NO_TIME,
+		.returned_at_ms = MODEL_NO_TIME,
 		.fork_at_ms = MODEL_NO_TIME,
 		.suspected_at_ms = MODEL_NO_TIME,
 	};
@@ -25,10 +26,12 @@ int coredb_gateway_state_get(struct coredb *db, int64_t gateway, struct coredb_g
 	struct sql_stmt *stmt;
 	int r;
 
-	stmt = coredb_stmt(db, "SELECT session, offline, link_at, contact_at, status_at,"
-			       " backlog_batches, backlog_oldest_at, live_epoch, duplicate_at,"
-			       " duplicate_since, spoke, spoke_before, fork_session, fork_at,"
-			       " suspicion, suspected_at FROM gateway_state WHERE gateway_id = $1");
+	stmt = coredb_stmt(
+		db,
+		"SELECT session, offline, link_at, contact_at, status_at,"
+		" backlog_batches, backlog_oldest_at, live_epoch, duplicate_at,"
+		" duplicate_since, spoke, spoke_before, fork_session, fork_at,"
+		" suspicion, suspected_at, returns, returned_at FROM gateway_state WHERE gateway_id = $1");
 	sql_bind_int(stmt, 1, gateway);
 	r = coredb_one(stmt);
 	if (r)
@@ -49,6 +52,8 @@ int coredb_gateway_state_get(struct coredb *db, int64_t gateway, struct coredb_g
 	ret->fork_at_ms = coredb_col_time(stmt, 13);
 	ret->suspicion = (int)sql_int(stmt, 14);
 	ret->suspected_at_ms = coredb_col_time(stmt, 15);
+	ret->returns = (int)sql_int(stmt, 16);
+	ret->returned_at_ms = coredb_col_time(stmt, 17);
 	sql_done(stmt);
 	return 0;
 }
@@ -61,9 +66,10 @@ int coredb_gateway_state_put(struct coredb *db, int64_t gateway,
 	stmt = coredb_stmt(db, "INSERT INTO gateway_state (gateway_id, session, offline, link_at,"
 			       " contact_at, status_at, backlog_batches, backlog_oldest_at,"
 			       " live_epoch, duplicate_at, duplicate_since, spoke, spoke_before,"
-			       " fork_session, fork_at, suspicion, suspected_at)"
+			       " fork_session, fork_at, suspicion, suspected_at, returns,"
+			       " returned_at)"
 			       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
-			       " $14, $15, $16, $17)"
+			       " $14, $15, $16, $17, $18, $19)"
 			       " ON CONFLICT (gateway_id) DO UPDATE SET session = excluded.session,"
 			       " offline = excluded.offline, link_at = excluded.link_at,"
 			       " contact_at = excluded.contact_at, status_at = excluded.status_at,"
@@ -75,7 +81,8 @@ int coredb_gateway_state_put(struct coredb *db, int64_t gateway,
 			       " spoke = excluded.spoke, spoke_before = excluded.spoke_before,"
 			       " fork_session = excluded.fork_session, fork_at = excluded.fork_at,"
 			       " suspicion = excluded.suspicion,"
-			       " suspected_at = excluded.suspected_at");
+			       " suspected_at = excluded.suspected_at, returns = excluded.returns,"
+			       " returned_at = excluded.returned_at");
 	sql_bind_int(stmt, 1, gateway);
 	sql_bind_text(stmt, 2, state->session);
 	sql_bind_int(stmt, 3, state->offline);
@@ -93,6 +100,8 @@ int coredb_gateway_state_put(struct coredb *db, int64_t gateway,
 	coredb_bind_time(stmt, 15, state->fork_at_ms);
 	sql_bind_int(stmt, 16, state->suspicion);
 	coredb_bind_time(stmt, 17, state->suspected_at_ms);
+	sql_bind_int(stmt, 18, state->returns);
+	coredb_bind_time(stmt, 19, state->returned_at_ms);
 	return sql_run(stmt);
 }
 

@@ -77,6 +77,8 @@ struct coredb_gateway_state {
 	/* The evidence that is gathered for that. */
 	char spoke[IDS_RANDOM_SIZE];        /* the session of the last batch */
 	char spoke_before[IDS_RANDOM_SIZE]; /* and the one before it */
+	int returns;                        /* how often these two alternated */
+	int64_t returned_at_ms;
 	char fork_session[IDS_RANDOM_SIZE];
 	int64_t fork_at_ms;
 	int suspicion;

@@ -62,7 +62,7 @@ def test_the_registry_is_filled_listed_changed_and_emptied(core):
     (workspace,) = rows(core, "workspace", "list")
     assert workspace["display_name"] == 'the "first" one'
     assert workspace["policy"]["stale_threshold_s"] == 120
-    assert rows(core, "gateway", "list", WORKSPACE) == [{"gateway_id": "g1"}]
+    assert rows(core, "gateway", "list", WORKSPACE) == [{"gateway_id": "g1", "duplicate": False}]
     assert rows(core, "vehicle", "list", WORKSPACE)[0]["vin"] == VIN
     (device,) = rows(core, "device", "list", WORKSPACE)
     assert (device["vehicle_id"], device["gateway_id"], device["interval_s"], device["simulated"]) == (

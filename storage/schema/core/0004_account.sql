@@ -34,6 +34,8 @@ CREATE INDEX fed_by_day ON fed (day);
 -- Two machines with one identity.
 ALTER TABLE gateway_state ADD COLUMN spoke TEXT NOT NULL DEFAULT '';        -- session of the last batch
 ALTER TABLE gateway_state ADD COLUMN spoke_before TEXT NOT NULL DEFAULT ''; -- and of the one before
+ALTER TABLE gateway_state ADD COLUMN returns INTEGER NOT NULL DEFAULT 0;    -- how often these two alternated
+ALTER TABLE gateway_state ADD COLUMN returned_at INTEGER;
 ALTER TABLE gateway_state ADD COLUMN fork_session TEXT NOT NULL DEFAULT '';
 ALTER TABLE gateway_state ADD COLUMN fork_at INTEGER;
 ALTER TABLE gateway_state ADD COLUMN suspicion INTEGER NOT NULL DEFAULT 0;

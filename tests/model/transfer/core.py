@@ -10,7 +10,7 @@ ASK_MAX = 8
 ABANDON_AFTER = 90
 ASK_AGAIN = 5
 ASK_PAUSE = 2
-FOLD_AFTER = 40
+FOLD_AFTER = 20
 RANK = {"none": 0, "core": 1, "synced": 2}
 LONG_AGO = -10**9
 

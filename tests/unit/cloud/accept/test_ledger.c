@@ -573,27 +573,38 @@ static void an_honest_gateway_is_never_taken_for_two(void **state)
 {
 	struct bench *b = *state;
 	char session[16];
+	char before[16];
 
 	/* It reconnects every minute; each time something of the connection before comes late. */
 	for (int i = 0; i < 30; i++) {
+		char link[100];
+		int len;
+
 		(void)snprintf(session, sizeof(session), "s%d", i);
+		(void)snprintf(before, sizeof(before), "s%d", i ? i - 1 : 0);
+		len = snprintf(link, sizeof(link),
+			       "{\"v\":1,\"session\":\"%s\",\"state\":\"online\"}", session);
+		assert_int_equal(
+			accept_link(b->accept, "w1", "g1", link, (size_t)len, false, now(b)), 0);
 		(void)send(b, (struct sending){
-				      .epoch = "e1", .number = 2 * i + 1, .session = session});
+				      .epoch = "e1", .number = 3 * i + 1, .session = session});
+		(void)send(b,
+			   (struct sending){.epoch = "e1", .number = 3 * i + 2, .session = before});
 		(void)send(b, (struct sending){
-				      .epoch = "e1", .number = 2 * i + 2, .session = session});
+				      .epoch = "e1", .number = 3 * i + 3, .session = session});
 		clock_fake_advance(&b->clock, MINUTE);
 	}
 	/* It restarts; losses of the old epoch are told on the live lane between new batches. */
 	for (int i = 0; i < 5; i++) {
 		(void)send(b, (struct sending){.epoch = "e2", .prev = "e1", .number = i + 1});
 		(void)send(b, (struct sending){.epoch = "e1",
-					       .number = 100 + i,
+					       .number = 200 + i,
 					       .notice = "{\"kind\":\"dropped\",\"epoch\":\"e0\","
 							 "\"ranges\":[[1,1]],\"records\":1,"
 							 "\"reason\":\"spool_full\","
 							 "\"first_mono_us\":1,"
 							 "\"last_mono_us\":2}"});
-		(void)send(b, (struct sending){.epoch = "e1", .number = 50 + i, .backlog = true});
+		(void)send(b, (struct sending){.epoch = "e1", .number = 150 + i, .backlog = true});
 	}
 	assert_int_equal(bench_commit(b), 0);
 	assert_false(is_two(b));
