@@ -144,9 +144,10 @@ int main(int argc, char **argv)
 	spool_stats(night.spool, &stats);
 	sampler_stats(night.sampler, &sampled);
 	(void)printf("{\"values\":%" PRId64 ",\"told\":%" PRId64 ",\"records\":%" PRId64
-		     ",\"batches\":%" PRId64 ",\"bytes\":%" PRId64 ",\"dropped\":%" PRId64 "}\n",
+		     ",\"batches\":%" PRId64 ",\"bytes\":%" PRId64 ",\"dropped\":%" PRId64
+		     ",\"written\":%" PRId64 "}\n",
 		     fleet_values(night.fleet), sampled.told, night.records, night.batches,
-		     stats.bytes, stats.dropped_total);
+		     stats.bytes, stats.dropped_total, stats.written_bytes_total);
 	sampler_destroy(night.sampler);
 	fleet_destroy(night.fleet);
 	spool_close(night.spool);

@@ -2,7 +2,8 @@
 """A depot's link is away for a night and returns: how soon everything is live again, how long the backlog
 takes, what it does to live data.
 
-  ./dev bench outage [--vehicles N] [--minutes N] [--rebooted] [--json]
+  ./dev bench outage [--vehicles N] [--minutes N] [--rebooted]
+                       [--delay MS] [--rate BYTES] [--json]
 
 The night is made in process, on a clock that jumps, by the real sampler and the real spool from
 simulated vehicles that are read at their usual rhythm. Then the real agent goes on with that spool and
@@ -29,7 +30,7 @@ AFTER_S = 15
 def rows(args):
     """(name, value, unit, n, target)"""
     with depot_of(args.vehicles) as depot:
-        outage = Outage(depot, args.vehicles, args.minutes, args.rebooted)
+        outage = Outage(depot, args.vehicles, args.minutes, args.rebooted, args.delay / 1000, args.rate)
         outage.prepare()
         made = outage.made
         records = made["records"]
@@ -37,6 +38,7 @@ def rows(args):
         yield "records in the spool", records, "records", records, None
         yield "batches in the spool", made["batches"], "batches", made["batches"], None
         yield "bodies in the spool", round(made["bytes"] / records, 1), "bytes a record", records, None
+        yield "written to the disk", round(made["written"] / records, 1), "bytes a record", records, None
         before = depot.agent.cpu_s(), depot.core.cpu_s()
         yield "memory of the agent before", depot.agent.memory_kib()[0], "KiB", 1, None
         outage.reconnect(540)
@@ -72,6 +74,8 @@ def main():
     parser.add_argument("--minutes", type=int, default=480, help="without a link (480)")
     parser.add_argument("--rebooted", action="store_true", help="the gateway boots anew before the link returns"
                         " (always so where this machine has not run for so long)")
+    parser.add_argument("--delay", type=int, default=0, help="of the link, ms each way (0)")
+    parser.add_argument("--rate", type=int, default=0, help="of the link, bytes a second up (0: no limit)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     args = parser.parse_args()
     status = 0

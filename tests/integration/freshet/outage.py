@@ -3,6 +3,7 @@ spool, then the real agent, broker and core with a simulated depot that lives.""
 
 import calendar
 import json
+import queue
 import socket
 import sqlite3
 import threading
@@ -19,12 +20,19 @@ SIGNALS = "speed_kmh:1s odometer_km:1s aux_battery_v:1s state_of_charge_pct:1s f
 LIVE_S = 5  # a value that was observed so long before the link came back is a live one
 BOOT_MARGIN_S = 600
 CONNECT, PUBLISH = 1, 3
+PIECE_BYTES = 1448  # a TCP segment
+BUFFER_BYTES = 256 << 10  # what a slow way holds
+# What an outage that ends well has to tell.
+EVENTS = {"RegistryChanged", "GatewayEpochBegan"}
 
 
 class Link:
-    """The agent's way to the broker: refused until it is opened. Notes when which PUBLISH passed."""
+    """The agent's way to the broker: refused until it is opened. Notes when which PUBLISH passed.
+    `delay_s` each way; `rate` bytes a second towards the broker, 0 for all that come."""
 
-    def __init__(self, broker):
+    def __init__(self, broker, delay_s=0.0, rate=0):
+        self._delay_s = delay_s
+        self._rate = rate
         self.port = free_port()
         self.passwords = broker.passwords
         self._broker = broker
@@ -53,22 +61,53 @@ class Link:
                 threading.Thread(target=self._pass, args=(one, other, one is agent), daemon=True).start()
 
     def _pass(self, source, sink, is_up):
+        if not self._delay_s and not self._rate:
+            self._pump(source, sink, is_up)
+            return
+        way = queue.Queue(BUFFER_BYTES // PIECE_BYTES)
+        threading.Thread(target=self._deliver, args=(way, sink, is_up), daemon=True).start()
+        self._pump(source, sink, is_up, way)
+
+    def _pump(self, source, sink, is_up, way=None):
         rest = b""
         while True:
             try:
-                data = source.recv(65536)
+                data = source.recv(PIECE_BYTES if way else 65536)
                 if not data:
                     break
-                sink.sendall(data)
+                if way:
+                    way.put((time.monotonic() + self._delay_s, data))
+                else:
+                    sink.sendall(data)
             except OSError:
                 break
             self.bytes += len(data) if is_up else 0
-            rest = self._note(rest + data)
+            if is_up or not way:
+                rest = self._note(rest + data)
+        if way:
+            way.put((0, b""))
         for end in (source, sink):
             try:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    def _deliver(self, way, sink, is_up):
+        rest, free_at = b"", 0.0
+        while True:
+            due, data = way.get()
+            if not data:
+                return
+            now = time.monotonic()
+            if is_up and self._rate:
+                free_at = max(free_at, now) + len(data) / self._rate
+            time.sleep(max(0.0, due - now, free_at - now))
+            if not is_up:
+                rest = self._note(rest + data)
+            try:
+                sink.sendall(data)
+            except OSError:
+                return
 
     def _note(self, data):
         """Takes whole packets off; returns the rest."""
@@ -109,11 +148,11 @@ class Outage:
     there again, so the backlog is of an epoch that is over. A machine that has not run for so long can do
     only that."""
 
-    def __init__(self, depot, vehicles, minutes, rebooted=False):
+    def __init__(self, depot, vehicles, minutes, rebooted=False, delay_s=0.0, rate=0):
         self.depot = depot
         self.vehicles = vehicles
         self.minutes = minutes
-        self.link = Link(depot.broker)
+        self.link = Link(depot.broker, delay_s, rate)
         self.made = None   # what make_backlog says
         self.batches = {}  # (epoch, number) -> records
         self.same_boot = not rebooted and mono_us() / 1e6 > minutes * 60 + BOOT_MARGIN_S
@@ -245,6 +284,15 @@ class Outage:
         if outcomes.keys() - {"accepted", "late", "duplicate"}:
             raise Failure(f"outcomes {outcomes}")
         self._check_times(kept)
+        self._check_events()
+
+    def _check_events(self):
+        """Nothing is told as if it happened now."""
+        db = sqlite3.connect(f"file:{self.depot.core.database}?mode=ro", uri=True, timeout=10)
+        names = {name for name, in db.execute("SELECT DISTINCT name FROM event")}
+        db.close()
+        if names - EVENTS:
+            raise Failure(f"events {names - EVENTS}")
 
     def _check_times(self, kept):
         """What is shown is the newest that was read, with its time: the live readings."""
