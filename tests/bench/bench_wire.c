@@ -15,6 +15,7 @@
 #include <zstd.h>
 
 #include "tests/bench/fleet.h"
+#include "tests/bench/rows.h"
 #include "tests/bench/wire_meter.h"
 
 #define SECOND INT64_C(1000000)
@@ -26,30 +27,7 @@
 #define SAMPLES_MAX 65536
 #define DICTIONARY_BYTES 8192
 
-static bool as_json;
-static int status;
-
-/* `target` 0: none. */
-static void row(const char *name, double value, const char *unit, int64_t n, double target)
-{
-	const bool met = value <= target;
-
-	if (target > 0 && !met)
-		status = 1;
-	if (!as_json) {
-		(void)printf("%-58s %10.1f %-16s", name, value, unit);
-		(void)printf(target > 0 ? "  %s: %g\n" : "\n", met ? "met" : "NOT MET", target);
-		return;
-	}
-	(void)printf(
-		"{\"name\":\"wire.%s\",\"peer\":null,\"value\":%.2f,\"unit\":\"%s\",\"n\":%" PRId64
-		",\"target\":",
-		name, value, unit, n);
-	if (target > 0)
-		(void)printf("%g,\"met\":%s}\n", target, met ? "true" : "false");
-	else
-		(void)printf("null,\"met\":null}\n");
-}
+static struct rows rows = {.prefix = "wire"};
 
 static void die(const char *what)
 {
@@ -75,53 +53,18 @@ struct store {
 };
 static struct store store;
 
-struct sink {
-	struct wire_meter meter;
-	int fill; /* records of a batch; 0: as the sampler seals them */
-	struct buf json;
-	int count;
-};
-
-static int take_filled(struct sink *sink)
+static int keep(void *arg, const struct spool_put *put)
 {
-	struct spool_put put = {.class = WIRE_CLASS_SAMPLE, .count = sink->count};
-	int r;
-
-	buf_putc(&sink->json, ']');
-	put.json = sink->json.data;
-	put.len = sink->json.len;
-	if (sink->json.error)
-		return sink->json.error;
-	if (store.count < SAMPLES_MAX && sink->fill == TARGET_RECORDS) {
-		buf_append(&store.bytes, put.json, put.len);
-		store.sizes[store.count++] = put.len;
-		store.records += put.count;
+	(void)arg;
+	if (store.count < SAMPLES_MAX) {
+		buf_append(&store.bytes, put->json, put->len);
+		store.sizes[store.count++] = put->len;
+		store.records += put->count;
 	}
-	r = wire_meter_take(&sink->meter, &put, 1);
-	buf_reset(&sink->json);
-	sink->count = 0;
-	return r;
+	return store.bytes.error;
 }
 
-/* As many records as are asked for, whatever their class: what one sealing of a busier gateway holds. */
-static int take(void *arg, const struct spool_put *puts, size_t count)
-{
-	struct sink *sink = arg;
-	int r = 0;
-
-	if (!sink->fill)
-		return wire_meter_take(&sink->meter, puts, count);
-	for (size_t i = 0; i < count && !r; i++) {
-		if (sink->count && sink->count + puts[i].count > sink->fill)
-			r = take_filled(sink);
-		buf_putc(&sink->json, sink->count ? ',' : '[');
-		buf_append(&sink->json, puts[i].json + 1, puts[i].len - 2);
-		sink->count += puts[i].count;
-	}
-	return r;
-}
-
-static void run(struct sink *sink, bool gps, bool offline, int64_t length_us,
+static void run(struct wire_meter *meter, bool gps, bool offline, int64_t length_us,
 		struct sampler_stats *ret_stats)
 {
 	struct sampler_config config = {
@@ -138,8 +81,7 @@ static void run(struct sink *sink, bool gps, bool offline, int64_t length_us,
 	int64_t now = START;
 
 	deadband_default(&config.bands);
-	wire_meter_init(&sink->meter);
-	if (!fleet || sampler_create(&config, take, sink, &sampler))
+	if (!fleet || sampler_create(&config, wire_meter_take, meter, &sampler))
 		die("out of memory");
 	sampler_set_offline(sampler, offline);
 	while (now < START + length_us) {
@@ -157,30 +99,33 @@ static void run(struct sink *sink, bool gps, bool offline, int64_t length_us,
 static void measure(const char *name, int fill, bool gps, bool offline, int64_t length_us,
 		    double target)
 {
-	struct sink sink = {.fill = fill};
+	struct wire_meter meter;
 	struct sampler_stats stats;
 	const double began = cpu_s();
 	double used;
 	char text[80];
 
-	buf_init(&sink.json, (size_t)WIRE_UNPACKED_BYTES_MAX);
-	run(&sink, gps, offline, length_us, &stats);
+	wire_meter_init(&meter);
+	meter.fill = fill;
+	meter.filled = fill == TARGET_RECORDS ? keep : NULL;
+	run(&meter, gps, offline, length_us, &stats);
+	if (wire_meter_end(&meter))
+		die("the last records cannot be packed");
 	used = cpu_s() - began;
 	(void)snprintf(text, sizeof(text), "%s: %.1f records a batch, on the wire", name,
-		       (double)sink.meter.records / (double)sink.meter.batches);
-	row(text, (double)sink.meter.total / (double)sink.meter.records, "bytes a record",
-	    sink.meter.records, target);
+		       (double)meter.records / (double)meter.batches);
+	rows_put(&rows, text, (double)meter.total / (double)meter.records, "bytes a record",
+		 meter.records, target);
 	(void)snprintf(text, sizeof(text), "%s: as JSON, unpacked", name);
-	row(text, (double)sink.meter.json / (double)sink.meter.records, "bytes a record",
-	    sink.meter.records, 0);
+	rows_put(&rows, text, (double)meter.json / (double)meter.records, "bytes a record",
+		 meter.records, 0);
 	(void)snprintf(text, sizeof(text), "%s: of readings told", name);
-	row(text,
-	    100.0 * (double)stats.told / (double)(stats.told + stats.withheld + stats.limited),
-	    "percent", stats.told + stats.withheld, 0);
+	rows_put(&rows, text,
+		 100.0 * (double)stats.told / (double)(stats.told + stats.withheld + stats.limited),
+		 "percent", stats.told + stats.withheld, 0);
 	(void)snprintf(text, sizeof(text), "%s: CPU, vehicles included", name);
-	row(text, 1e6 * used / (double)sink.meter.records, "us a record", sink.meter.records, 0);
-	wire_meter_free(&sink.meter);
-	buf_free(&sink.json);
+	rows_put(&rows, text, 1e6 * used / (double)meter.records, "us a record", meter.records, 0);
+	wire_meter_free(&meter);
 }
 
 /* ---- other ways of packing the same bodies ---- */
@@ -209,9 +154,11 @@ static void pack_all(const char *name, int level, const ZSTD_CDict *dictionary)
 		at += store.sizes[i];
 	}
 	(void)snprintf(text, sizeof(text), "body by %s", name);
-	row(text, (double)total / (double)store.records, "bytes a record", store.records, 0);
+	rows_put(&rows, text, (double)total / (double)store.records, "bytes a record",
+		 store.records, 0);
 	(void)snprintf(text, sizeof(text), "body by %s: CPU", name);
-	row(text, 1e6 * (cpu_s() - began) / (double)store.records, "us a record", store.records, 0);
+	rows_put(&rows, text, 1e6 * (cpu_s() - began) / (double)store.records, "us a record",
+		 store.records, 0);
 	free(out);
 	ZSTD_freeCCtx(context);
 }
@@ -244,7 +191,7 @@ static void compare(void)
 
 int main(int argc, char **argv)
 {
-	as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
+	rows.as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
 	buf_init(&store.bytes, SIZE_MAX / 2);
 	measure("OBD-II, 50 vehicles", TARGET_RECORDS, false, false, 8 * HOUR, TARGET);
 	measure("OBD-II and GPS, 50 vehicles", TARGET_RECORDS, true, false, 8 * HOUR, 0);
@@ -256,5 +203,5 @@ int main(int argc, char **argv)
 		die("out of memory");
 	compare();
 	buf_free(&store.bytes);
-	return status;
+	return rows.missed;
 }

@@ -11,12 +11,14 @@ void wire_meter_init(struct wire_meter *meter)
 	memset(meter, 0, sizeof(*meter));
 	buf_init(&meter->buf, (size_t)WIRE_BATCH_BYTES_MAX);
 	buf_init(&meter->packed, (size_t)WIRE_BATCH_BYTES_MAX);
+	buf_init(&meter->filling, (size_t)WIRE_UNPACKED_BYTES_MAX);
 }
 
 void wire_meter_free(struct wire_meter *meter)
 {
 	buf_free(&meter->buf);
 	buf_free(&meter->packed);
+	buf_free(&meter->filling);
 }
 
 /* Fixed header with its length in 7 bits a byte, topic, packet identifier. */
@@ -68,11 +70,48 @@ static int take_one(struct wire_meter *meter, const struct spool_put *put)
 	return 0;
 }
 
+static int take_filled(struct wire_meter *meter)
+{
+	struct spool_put put = {.class = WIRE_CLASS_SAMPLE, .count = meter->count};
+	int r;
+
+	buf_putc(&meter->filling, ']');
+	if (meter->filling.error)
+		return meter->filling.error;
+	put.json = meter->filling.data;
+	put.len = meter->filling.len;
+	r = meter->filled ? meter->filled(meter->arg, &put) : 0;
+	if (!r)
+		r = take_one(meter, &put);
+	buf_reset(&meter->filling);
+	meter->count = 0;
+	return r;
+}
+
+static int fill_in(struct wire_meter *meter, const struct spool_put *put)
+{
+	int r = 0;
+
+	if (meter->count && meter->count + put->count > meter->fill)
+		r = take_filled(meter);
+	buf_putc(&meter->filling, meter->count ? ',' : '[');
+	buf_append(&meter->filling, put->json + 1, put->len - 2);
+	meter->count += put->count;
+	return r;
+}
+
 int wire_meter_take(void *arg, const struct spool_put *puts, size_t count)
 {
 	struct wire_meter *meter = arg;
 
 	for (size_t i = 0; i < count && !meter->error; i++)
-		meter->error = take_one(meter, &puts[i]);
+		meter->error = meter->fill ? fill_in(meter, &puts[i]) : take_one(meter, &puts[i]);
+	return meter->error;
+}
+
+int wire_meter_end(struct wire_meter *meter)
+{
+	if (!meter->error && meter->count)
+		meter->error = take_filled(meter);
 	return meter->error;
 }

@@ -12,7 +12,14 @@ struct wire_meter {
 	int64_t json;  /* bytes of the bodies before packing */
 	int64_t body;  /* after */
 	int64_t total; /* the whole packets */
-	struct buf buf, packed;
+	/* May be set after init: so many records a batch, whatever their class and batch, as a sealing
+	 * of a busier gateway holds them; 0: the batches that come. */
+	int fill;
+	/* Sees each of these before it is packed; NULL: nobody does. */
+	int (*filled)(void *arg, const struct spool_put *put);
+	void *arg;
+	int count; /* records that are being filled in */
+	struct buf buf, packed, filling;
 	int error; /* sticky */
 };
 
@@ -20,5 +27,7 @@ void wire_meter_init(struct wire_meter *meter);
 void wire_meter_free(struct wire_meter *meter);
 /* A sampler_seal_fn: `arg` is the meter. */
 int wire_meter_take(void *arg, const struct spool_put *puts, size_t count);
+/* The last batch that is being filled; where it is not full it costs more a record. */
+int wire_meter_end(struct wire_meter *meter);
 
 #endif
