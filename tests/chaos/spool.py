@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A storm over a gateway's spool, its broker, its core and the links between them, with an exact account.
 
-  ./dev chaos spool [--rounds N] [--seed S] [--vehicles N] [--window MS] [--every N] [--plan] [--json]
+  ./dev chaos spool [--rounds N] [--seed S] [--vehicles N] [--window MS] [--batch N]
+                    [--protocol P] [--every N] [--first N] [--plan] [--json]
 
 A round lasts about a second and a half: programs are killed, stopped and killed, frozen, ended in an
 orderly way, killed while they start; the gateway boots anew, loses its power, loses its young floor;
@@ -66,6 +67,8 @@ def arguments():
     parser.add_argument("--first", type=int, default=0, help="the round to begin with (0)")
     parser.add_argument("--vehicles", type=int, default=8, help="8")
     parser.add_argument("--window", type=int, default=500, help="durability window in ms (500)")
+    parser.add_argument("--batch", type=int, default=2, help="the most records of a batch (2)")
+    parser.add_argument("--protocol", default="auto", help="of the agent at the broker: auto, 3.1.1, 5")
     parser.add_argument("--every", type=int, default=40, help="rounds between two judgements (40)")
     parser.add_argument("--plan", action="store_true", help="print what would happen, and end")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -147,11 +150,11 @@ class Run:
         depot.start_base()
         agent = depot.add_agent("depot-1", depot.sim.vehicles, {
             "period": f"{PERIOD_MS} ms", "signals": SIGNALS, "timeout": "1 s"}, {
-            "mqtt": {"reconnect_max": "300 ms", "connect_timeout": "1 s", "keepalive": "5 s", "resend": "500 ms",
+            "mqtt": {"protocol": args.protocol, "reconnect_max": "300 ms", "connect_timeout": "1 s", "keepalive": "5 s", "resend": "500 ms",
                      "resend_max": "2 s", "backlog_rate": "0"},
             # Small batches, so that there are many numbers to be judged.
             "spool": {"window": f"{args.window} ms"},
-            "batch": {"max_age": f"{MAX_AGE_MS} ms", "max_records": 2, "heartbeat": "5 s"},
+            "batch": {"max_age": f"{MAX_AGE_MS} ms", "max_records": args.batch, "heartbeat": "5 s"},
             "log": {"level": "notice"}})
         agent.broker = Behind(depot.broker, proxies[0])
         agent.write()
@@ -351,6 +354,8 @@ def storm(args):
                           f"cut off {len(run.found['cut_off'])}, lost 0", file=sys.stderr, flush=True)
             except (Failure, OSError) as failure:
                 os.environ["FRESHET_KEEP"] = "1"
+                if run.found:  # as it was judged last
+                    report(args, run.rows(number + 1, time.monotonic() - began))
                 raise Failure(f"round {run.round}: {failure}") from failure
         report(args, run.rows(args.rounds, time.monotonic() - began))
 
@@ -362,13 +367,13 @@ def main():
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"spool: {args.rounds} rounds, {args.vehicles} vehicles at {1000 // PERIOD_MS} Hz, seed {args.seed}, "
-          f"{build_folder()}", file=sys.stderr, flush=True)
+          f"window {args.window} ms, {build_folder()}", file=sys.stderr, flush=True)
     try:
         storm(args)
     except Failure as failure:
         print(f"spool: {failure}\nagain: ./dev chaos spool --seed {args.seed} --rounds {args.rounds} "
               f"--first {args.first} --vehicles {args.vehicles} --window {args.window} "
-              f"--every {args.every}", file=sys.stderr)
+              f"--batch {args.batch} --protocol {args.protocol} --every {args.every}", file=sys.stderr)
         return 1
     return 0
 
