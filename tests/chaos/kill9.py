@@ -206,7 +206,8 @@ def storm(args):
                     agent={"mqtt": {"reconnect_max": "300 ms", "resend": "500 ms",
                                     "resend_max": "2 s", "backlog_rate": "0"},
                            # Small batches, so that there are many numbers to be judged.
-                           "batch": {"max_age": f"{MAX_AGE_MS} ms", "max_records": 1},
+                           "batch": {"max_age": f"{MAX_AGE_MS} ms", "max_age_offline": f"{MAX_AGE_MS} ms",
+                                     "max_records": 1},
                            "log": {"level": "notice"}})
         wait_until(lambda: readings(depot) >= 5 * args.vehicles, 60, "every vehicle reports",
                    depot.programs())

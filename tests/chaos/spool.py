@@ -154,7 +154,8 @@ class Run:
                      "resend_max": "2 s", "backlog_rate": "0"},
             # Small batches, so that there are many numbers to be judged.
             "spool": {"window": f"{args.window} ms"},
-            "batch": {"max_age": f"{MAX_AGE_MS} ms", "max_records": args.batch, "heartbeat": "5 s"},
+            "batch": {"max_age": f"{MAX_AGE_MS} ms", "max_age_offline": f"{MAX_AGE_MS} ms",
+                      "max_records": args.batch, "heartbeat": "5 s"},
             "log": {"level": "notice"}})
         agent.broker = Behind(depot.broker, proxies[0])
         agent.write()

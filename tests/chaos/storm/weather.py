@@ -19,6 +19,7 @@ PROGRAMS = ("agent", "broker", "core")
 LINKS = ("agent-broker", "core-broker")
 BOTH = (UP, DOWN)
 
+BIRTH_S = 1.0  # within which a program may not yet know what a SIGTERM is for
 OUTAGE_S = (2.0, 6.0)
 DEAF_S = (3.0, 9.0)  # a keepalive is 5 s
 
@@ -138,6 +139,7 @@ class Storm:
         self.frozen = {}  # program -> since when
         self.fallen = set()  # programs that were aborted and wait for their next start
         self.down = set()  # programs in an outage
+        self.born = {}  # program -> when it was started
         self.agent_ends = []  # microseconds: since when no reading gets into the spool
         self.late_events = []  # of the round before: (when, event)
 
@@ -235,11 +237,14 @@ class Storm:
         program.check_alive()
         self.ending(name)
         status = program.stop(30)
-        if status:
+        how = "term"
+        if status == -signal.SIGTERM and time.monotonic() - self.born.get(name, 0) < BIRTH_S:
+            how = "kill"  # it had not yet asked to be told
+        elif status:
             raise Failure(f"{name} ended with status {status} when it was told to end")
         self.down.add(name)
         self.counts[f"{name} ended"] += 1
-        self.ended(name, "term")
+        self.ended(name, how)
 
     def ending(self, name):
         if name == "agent":
@@ -266,6 +271,7 @@ class Storm:
             return  # an outage ended in the midst of another end
         self.fallen.discard(name)
         self.down.discard(name)
+        self.born[name] = time.monotonic()
         program.start() if name != "broker" else program.restart()
         if name == "agent":
             self.account.started(self.clock())
