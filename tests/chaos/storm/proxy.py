@@ -19,6 +19,7 @@ from collections import Counter
 CONNECT, PUBLISH, PUBACK = 1, 3, 4
 UP, DOWN = "up", "down"
 WAITING_MAX = 8 << 20  # bytes that one direction keeps while it is held
+LOSSY_S = (0.2, 3.0)  # after which a connection ends that has lost a packet
 LAG_S = 0.15  # the most by which a second copy comes late
 
 # What can be done to a packet; "any" of these names may be armed by Proxy.harm().
@@ -150,6 +151,9 @@ class Direction:
             first = chance.randrange(len(packet))
             last = chance.randrange(first, len(packet)) + 1
             self.put(packet[:first] + packet[last:])
+        elif harm in ("drop", "drop_any"):
+            # A connection that has lost something does not last: TCP loses nothing while it lives.
+            asyncio.get_running_loop().call_later(chance.uniform(*LOSSY_S), self.link.end)
         elif harm == "break_off":
             self.put(packet[:chance.randrange(len(packet))])
             self.put(None)
@@ -214,6 +218,11 @@ class Link:
             return
         await asyncio.Event().wait()
 
+    def end(self):
+        self.abort()
+        if self.task:
+            self.task.cancel()
+
     def abort(self):
         for pair in (self.client, self.broker):
             if pair:
@@ -277,9 +286,7 @@ class Proxy:
     def _cut(self):
         self.done["cut"] += len(self.connections)
         for link in list(self.connections):
-            link.abort()
-            if link.task:
-                link.task.cancel()
+            link.end()
 
     def _clear(self):
         self.armed.clear()
