@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 import pytest
 
 from freshet import Depot, wait_until
-from freshet.depot import GATEWAY
-from freshet.process import free_port, with_clock
+from freshet.depot import GATEWAY, build_folder
+from freshet.process import free_port, with_clock, with_kernel
 from freshet.records import QUALITIES, CoreHistory
 
 ALLOWED_MS = 100
@@ -35,15 +35,27 @@ class Clock:
 
     def __init__(self, folder, name):
         self.path = folder / f"clock-{name}"
+        self.kernel_path = folder / f"kernel-{name}"
+
+    @staticmethod
+    def _replace(path, text):
+        fresh = path.with_suffix(".new")
+        fresh.write_text(f"{text}\n", encoding="ascii")
+        fresh.rename(path)
 
     def set(self, text):
-        fresh = self.path.with_suffix(".new")
-        fresh.write_text(f"{text}\n", encoding="ascii")
-        fresh.rename(self.path)
+        self._replace(self.path, text)
 
-    def drive(self, program, text):
+    def kernel_says(self, word):
+        self._replace(self.kernel_path, word)
+
+    def drive(self, program, text, kernel=None):
         self.set(text)
         program.argv = with_clock(self.path, program.argv)
+        if kernel:
+            self.kernel_says(kernel)
+            program.argv = with_kernel(self.kernel_path, build_folder() / "tests" / "libkernel_clock.so",
+                                       program.argv)
 
 
 def boots(depot):
@@ -95,10 +107,10 @@ def make_depot():
         yield depot
 
 
-def add_agent(depot, trust, clock_text, vehicles=None):
+def add_agent(depot, trust, clock_text, vehicles=None, kernel=None):
     agent = depot.add_agent(GATEWAY, vehicles or depot.sim.vehicles, {"period": "200 ms"},
                             {"clock": {"trust": trust}})
-    depot.clock.drive(agent, clock_text)
+    depot.clock.drive(agent, clock_text, kernel)
     return agent
 
 
@@ -151,6 +163,32 @@ def test_readings_of_a_boot_in_1970_are_dated_by_the_core_alone(depot):
     items = depot.core.health()
     for item in items.values():
         assert abs(parse_ms(item["observed_at"]) - time.time() * 1000) < 15000
+
+
+def test_a_time_that_fake_hwclock_restored_is_not_trusted_until_the_kernel_calls_it_synchronised(depot):
+    depot.broker.stop()
+    agent = add_agent(depot, "kernel", "-2d", kernel="unsynced")
+    agent.start()
+    wait_until(lambda: held(agent) >= 4, 20, "it records", [agent], 0.1)
+    depot.broker.start()
+    depot.wait_healthy()
+    (_, quality, _), = boots(depot)
+    assert quality == "core" and "the time is known by=synced" not in agent.log()
+    assert max(abs(error) for error in errors_ms(depot)) <= ALLOWED_MS
+    depot.clock.set(RIGHT)
+    depot.clock.kernel_says("synced")
+    wait_until(lambda: boots(depot)[0][1] == "synced", 20, "the core has the better anchor",
+               depot.programs(), 0.1)
+    # Nothing trusted was contradicted: no new time base, and all that was committed moved with it.
+    assert len(boots(depot)) == 1
+    assert max(abs(error) for error in errors_ms(depot)) <= ALLOWED_MS
+    # No server answers any more: what was known stays known.
+    depot.clock.kernel_says("unsynced")
+    depot.clock.set("-2d")
+    count = committed(depot)
+    wait_until(lambda: committed(depot) > count + 4, 20, "it goes on", depot.programs(), 0.1)
+    assert [quality for _, quality, _ in boots(depot)] == ["synced"]
+    assert max(abs(error) for error in errors_ms(depot)) <= ALLOWED_MS
 
 
 def test_boots_that_never_knew_the_time_are_bounded_and_make_nothing_fresh(depot, monkeypatch):

@@ -144,6 +144,13 @@ def with_clock(path, argv):
     return [*words[:2], "FAKETIME_NO_CACHE=1", *words[2:]]
 
 
+def with_kernel(path, library, argv):
+    """The command of with_clock(), under a kernel that calls the clock synchronised while the file `path` says
+    "synced"."""
+    words = [f"{word}:{library}" if word.startswith("LD_PRELOAD=") else word for word in argv]
+    return ["env", f"FRESHET_TEST_KERNEL_CLOCK={path}", *words]
+
+
 def run(argv, deadline_s=30, check=True):
     """A command to its end; its stdout. A Failure with both outputs where it fails."""
     argv = [str(word) for word in argv]
