@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/config_spool.h"
 #include "agent/source/bus_table.h"
 #include "base/ids.h"
 
@@ -73,36 +74,6 @@ static const struct conf_key mqtt_keys[] = {
 	 "the time between two reports"},
 	{.name = NULL},
 };
-#define CLASS_KEYS(class, what)                                                                    \
-	{class "_max_bytes",                                                                       \
-	 CONF_SIZE,                                                                                \
-	 "0",                                                                                      \
-	 0,                                                                                        \
-	 KIB * KIB * MIB,                                                                          \
-	 NULL,                                                                                     \
-	 "how many bytes of " what " the spool may hold, 0 for no limit of their own"},            \
-	{                                                                                          \
-		class "_max_age", CONF_DURATION, "0", 0, 3650 * DAY_MS, NULL,                      \
-			"how old " what " may get, 0 for max_age"                                  \
-	}
-static const struct conf_key spool_keys[] = {
-	{"window", CONF_DURATION, "2 s", 0, SPOOL_WINDOW_MAX_US / 1000, NULL,
-	 "how long a batch may be in memory alone, 0 for not at all"},
-	{"max_bytes", CONF_SIZE, "256 MiB", MIB, KIB *KIB *MIB, NULL,
-	 "how much the spool may hold"},
-	{"max_age", CONF_DURATION, "0", 0, 3650 * DAY_MS, NULL,
-	 "how old a batch may get, 0 for no limit"},
-	{"young_max_bytes", CONF_SIZE, "8 MiB", 256 * KIB, KIB *MIB, NULL,
-	 "how much is kept in memory while the disk cannot be written"},
-	CLASS_KEYS("sample", "samples"),
-	CLASS_KEYS("state", "states"),
-	CLASS_KEYS("alarm", "alarms"),
-	{"write_budget", CONF_SIZE, "0", 0, KIB *KIB *MIB, NULL,
-	 "how many bytes a day may be written to the disk, 0 for no limit"},
-	{"card_endurance", CONF_SIZE, "0", 0, KIB *KIB *KIB *MIB, NULL,
-	 "how many bytes the card endures (TBW), 0 where it is not known"},
-	{.name = NULL},
-};
 static const struct conf_key batch_keys[] = {
 	{"max_records", CONF_INT, "100", 1, WIRE_RECORDS_MAX, NULL, "the most records of a batch"},
 	{"max_bytes", CONF_SIZE, "64 KiB", 1024, 512 * KIB, NULL,
@@ -167,7 +138,7 @@ static const struct conf_section schema[] = {
 	{"agent", CONF_REQUIRED, agent_keys},
 	{"clock", CONF_OPTIONAL, clock_keys},
 	{"mqtt", CONF_OPTIONAL, mqtt_keys},
-	{"spool", CONF_OPTIONAL, spool_keys},
+	{"spool", CONF_OPTIONAL, config_spool_keys},
 	{"batch", CONF_OPTIONAL, batch_keys},
 	{"deadband", CONF_OPTIONAL, deadband_keys},
 	{"log", CONF_OPTIONAL, log_keys},
@@ -257,26 +228,6 @@ static void read_source(const struct conf_sect *sect, struct source_config *sour
 	source->simulated = conf_bool(sect, "simulated");
 }
 
-static void read_spool(const struct conf_sect *sect, struct spool_config *spool)
-{
-	static const char *const bytes[SPOOL_CLASSES] = {"sample_max_bytes", "state_max_bytes",
-							 "alarm_max_bytes"};
-	static const char *const ages[SPOOL_CLASSES] = {"sample_max_age", "state_max_age",
-							"alarm_max_age"};
-
-	spool->window_us = us_of(sect, "window");
-	spool->max_bytes = conf_int(sect, "max_bytes");
-	spool->young_max_bytes = conf_int(sect, "young_max_bytes");
-	spool->write_budget = conf_int(sect, "write_budget");
-	spool->card_endurance = conf_int(sect, "card_endurance");
-	for (int class = 0; class < SPOOL_CLASSES; class ++) {
-		spool->caps[class].bytes = conf_int(sect, bytes[class]);
-		spool->caps[class].age_ms = conf_int(sect, ages[class]);
-		if (!spool->caps[class].age_ms)
-			spool->caps[class].age_ms = conf_int(sect, "max_age");
-	}
-}
-
 static void read_all(struct agent_config *config)
 {
 	static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARNING,
@@ -301,7 +252,7 @@ static void read_all(struct agent_config *config)
 	config->sampler.heartbeat_us = us_of(batch, "heartbeat");
 	config->sampler.keyframe_us = us_of(batch, "keyframe");
 	deadband_read(conf_get(config->conf, "deadband"), &config->sampler.bands);
-	read_spool(spool, &config->spool);
+	config_read_spool(spool, &config->spool);
 	read_uplink(config);
 	config->source_count = 0;
 	while ((sect = conf_next(config->conf, "source", sect)) != NULL)

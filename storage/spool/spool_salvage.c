@@ -176,7 +176,7 @@ static int keep_next(struct source *source, int64_t *id, int *tries, int64_t *by
 	static const char text[] =
 		"SELECT " FLOOR_COLUMNS " FROM batch WHERE id > $1 ORDER BY id LIMIT 1";
 	struct sql_stmt *stmt;
-	struct row row;
+	struct row row = {.id = 0};
 	int r, kept = 0;
 
 	r = row_after(source, text, *id, &stmt);
