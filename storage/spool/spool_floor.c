@@ -309,25 +309,38 @@ void floor_read_row(struct sql_stmt *stmt, struct row *ret_row)
 }
 
 /* FNV-1a, 64 bits. */
-static uint64_t hash(uint64_t sum, const void *data, size_t len)
+static uint64_t hash_byte(uint64_t sum, unsigned char byte)
 {
-	const unsigned char *bytes = data;
-	size_t i;
+	return (sum ^ byte) * 1099511628211u;
+}
 
-	for (i = 0; i < len; i++)
-		sum = (sum ^ bytes[i]) * 1099511628211u;
+static uint64_t hash_text(uint64_t sum, const char *text)
+{
+	while (*text)
+		sum = hash_byte(sum, (unsigned char)*text++);
+	return sum;
+}
+
+static uint64_t hash_number(uint64_t sum, int64_t number)
+{
+	int i;
+
+	for (i = 0; i < 64; i += 8)
+		sum = hash_byte(sum, (unsigned char)((uint64_t)number >> i));
 	return sum;
 }
 
 int64_t floor_mark(const char *epoch, const struct row *row)
 {
-	const int64_t numbers[] = {number_of(row->id), row->class,         row->encoding,
-				   row->records,       row->first_mono_us, row->last_mono_us};
-	uint64_t sum = 14695981039346656037u;
+	uint64_t sum = hash_text(14695981039346656037u, epoch);
 
-	sum = hash(sum, epoch, strlen(epoch));
-	sum = hash(sum, numbers, sizeof(numbers));
-	return (int64_t)hash(sum, row->digest, strlen(row->digest));
+	sum = hash_number(sum, number_of(row->id));
+	sum = hash_number(sum, row->class);
+	sum = hash_number(sum, row->encoding);
+	sum = hash_number(sum, row->records);
+	sum = hash_number(sum, row->first_mono_us);
+	sum = hash_number(sum, row->last_mono_us);
+	return (int64_t)hash_text(sum, row->digest);
 }
 
 bool floor_intact(const char *epoch, const struct row *row)

@@ -122,7 +122,7 @@ static int shift(struct spool *spool, int64_t from, int64_t to, int64_t count)
 	stmt = sql_stmt(spool->sql[YOUNG],
 			"UPDATE batch SET id = id + $2 WHERE id BETWEEN $1 AND $3");
 	sql_bind_int(stmt, 1, id_of(from, 0));
-	sql_bind_int(stmt, 2, id_of(to - from, 0));
+	sql_bind_int(stmt, 2, (to - from) * id_of(1, 0));
 	sql_bind_int(stmt, 3, id_of(from + count - 1, NUMBER_MAX));
 	r = sql_run(stmt);
 	return r ? spool_fail_sql(spool, YOUNG, r) : 0;

@@ -77,15 +77,15 @@ static void copy_file(const char *from, const char *to)
 /* The old handle keeps the files it has, under other names; copies of them take their place. */
 static void leave_files(struct spool_fixture *f, const char *path)
 {
-	char name[FOLDER_SIZE + 32], old[FOLDER_SIZE + 48];
+	char name[FOLDER_SIZE + 32], left[FOLDER_SIZE + 48];
 	size_t i;
 
 	for (i = 0; i < SUFFIXES; i++) {
 		(void)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
-		(void)snprintf(old, sizeof(old), "%s.left-%d", name, f->abandoned_count);
-		(void)rename(name, old);
+		(void)snprintf(left, sizeof(left), "%s.left-%d", name, f->abandoned_count);
+		(void)rename(name, left);
 		if (i < 2)
-			copy_file(old, name);
+			copy_file(left, name);
 	}
 }
 
