@@ -90,6 +90,9 @@ int floor_open(struct spool *spool, enum floor_name floor)
 	spool->blame = floor;
 	r = sql_open(url, flags[floor], &spool->sql[floor], spool->error, sizeof(spool->error));
 	free(url);
+	/* A header that makes no sense; the url is ours and right. */
+	if (r == -EINVAL)
+		r = -EUCLEAN;
 	if (r)
 		return r;
 	r = bring_up(spool, floor);

@@ -218,6 +218,22 @@ static int set_up(sqlite3 *db, const char *path, unsigned flags)
 	return 0;
 }
 
+/* Why a database that was to be written can only be read: the file system, or a damaged header that
+ * speaks of a version which this library could read at best. */
+static int why_read_only(sqlite3 *db, const char *path)
+{
+	unsigned char version = 0;
+	sqlite3_file *file = NULL;
+
+	if (access(path, W_OK))
+		return -errno;
+	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK &&
+	    file && file->pMethods && file->pMethods->xRead(file, &version, 1, 18) == SQLITE_OK &&
+	    version > 2)
+		return -EUCLEAN;
+	return -EROFS;
+}
+
 static int open_sqlite(const char *path, unsigned flags, struct sql **ret_sql, char *error,
 		       size_t error_size)
 {
@@ -244,9 +260,12 @@ static int open_sqlite(const char *path, unsigned flags, struct sql **ret_sql, c
 		r = sql->db ? last_error(sql->db) : -ENOMEM;
 	/* SQLite falls back to reading only, and would fail at the log in ways that mislead. */
 	if (r == 0 && !(flags & SQL_READ_ONLY) && sqlite3_db_readonly(sql->db, "main") == 1)
-		r = access(path, W_OK) ? -errno : -EROFS;
+		r = why_read_only(sql->db, path);
 	if (r == 0)
 		r = set_up(sql->db, path, flags);
+	/* The header has been read only now. */
+	if (r == 0 && !(flags & SQL_READ_ONLY) && sqlite3_db_readonly(sql->db, "main") == 1)
+		r = why_read_only(sql->db, path);
 	if (r == 0) {
 		*ret_sql = &sql->base;
 		return 0;

@@ -174,6 +174,101 @@ static void the_young_floor_may_be_damaged_anywhere(void **state)
 	try_seeds("young floor damaged while running", true, true);
 }
 
+/* Every bit of the file's header: SQLite keeps versions, sizes and counters there that no check of its
+ * pages looks at. */
+#define HEADER_BYTES 100
+
+struct kept {
+	unsigned char *data;
+	size_t len;
+};
+
+static struct kept keep(const char *path)
+{
+	struct kept kept = {.data = NULL};
+	FILE *in = fopen(path, "rb");
+	struct stat st;
+
+	assert_non_null(in);
+	assert_int_equal(fstat(fileno(in), &st), 0);
+	kept.len = (size_t)st.st_size;
+	kept.data = malloc(kept.len);
+	assert_non_null(kept.data);
+	assert_int_equal(fread(kept.data, 1, kept.len, in), kept.len);
+	(void)fclose(in);
+	return kept;
+}
+
+static void put_back(const char *path, const struct kept *kept)
+{
+	FILE *out = fopen(path, "wb");
+
+	assert_non_null(out);
+	assert_int_equal(fwrite(kept->data, 1, kept->len, out), kept->len);
+	assert_int_equal(fclose(out), 0);
+}
+
+static void with_a_changed_bit(struct story *story, const char *path, const struct kept *kept,
+			       int bit, struct sum *sum)
+{
+	story->batch_count = 0; /* each is a story of its own from here on */
+	folder_remove(story->disk_folder);
+	folder_remove(story->young_folder);
+	assert_int_equal(mkdir(story->disk_folder, 0700), 0);
+	assert_int_equal(mkdir(story->young_folder, 0700), 0);
+	put_back(story->disk_path, &kept[0]);
+	put_back(story->young_path, &kept[1]);
+	{
+		FILE *file = fopen(path, "r+b");
+		const struct kept *whole = path == story->disk_path ? &kept[0] : &kept[1];
+
+		assert_non_null(file);
+		assert_int_equal(fseek(file, bit / 8, SEEK_SET), 0);
+		(void)fputc(whole->data[bit / 8] ^ (1 << bit % 8), file);
+		assert_int_equal(fclose(file), 0);
+	}
+	(void)snprintf(story->name, sizeof(story->name), "bit %d of byte %d", bit % 8, bit / 8);
+	story_play(story, 3);
+	if (!story_recover(story))
+		fail_msg("%s: it does not recover: %s", story->name,
+			 story->spool ? spool_error(story->spool) : story->error);
+	story_stop(story);
+	sum->seeds++;
+}
+
+static void every_bit(bool young)
+{
+	struct story *story = calloc(1, sizeof(*story));
+	int bit, stride = getenv("FRESHET_FAULTS_ALL") ? 1 : 5;
+	struct sum sum = {0};
+	struct kept kept[2];
+
+	assert_non_null(story);
+	story_begin(story, 3);
+	story_play(story, STEPS_BEFORE);
+	story_stop(story);
+	kept[0] = keep(story->disk_path);
+	kept[1] = keep(story->young_path);
+	story->lenient = true;
+	for (bit = 0; bit < HEADER_BYTES * 8; bit += stride)
+		with_a_changed_bit(story, young ? story->young_path : story->disk_path, kept, bit,
+				   &sum);
+	print_message("bits of the header of %s: %lld, set aside %lld\n",
+		      young ? "the young floor" : "the disk floor", (long long)sum.seeds,
+		      (long long)story->notices);
+	story_free(story);
+	free(kept[0].data);
+	free(kept[1].data);
+	free(story);
+}
+
+static void any_bit_of_the_header_may_change(void **state)
+{
+	(void)state;
+	every_bit(false);
+	every_bit(true);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int suite_faults_damage(void)
@@ -182,6 +277,7 @@ int suite_faults_damage(void)
 		TEST(a_closed_file_may_be_damaged_anywhere),
 		TEST(a_running_file_may_be_damaged_anywhere),
 		TEST(the_young_floor_may_be_damaged_anywhere),
+		TEST(any_bit_of_the_header_may_change),
 	};
 
 	cmocka_set_test_filter(getenv("FRESHET_FAULTS_TEST"));
