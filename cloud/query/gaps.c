@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cloud/domain/anchor.h"
 #include "cloud/query/query_priv.h"
 
 #define DEVICES_SHOWN 100
@@ -24,6 +25,33 @@ static void put_or_null(struct jw *w, const char *key, int64_t value)
 		jw_put_integer(w, value);
 }
 
+int query_gap_date(struct query *query, struct coredb_gap *gap)
+{
+	struct coredb_between row;
+	struct anchor_between between;
+	int64_t ignored;
+	int64_t to_ms;
+	int r;
+
+	if (!gap->boot || gap->dated)
+		return 0;
+	r = coredb_boot_between(query->db, gap->boot, &row);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	between = (struct anchor_between){.after_ms = row.after_ms,
+					  .before_ms = row.before_ms,
+					  .min_mono_us = row.min_mono_us,
+					  .max_mono_us = row.max_mono_us};
+	anchor_bounds(&between, gap->from_mono_us == MODEL_NO_TIME ? 0 : gap->from_mono_us,
+		      gap->detected_at_ms, &gap->from_ms, &ignored);
+	if (gap->to_mono_us == MODEL_NO_TIME)
+		return 0;
+	anchor_bounds(&between, gap->to_mono_us, gap->detected_at_ms, &ignored, &to_ms);
+	if (to_ms != MODEL_NO_TIME)
+		gap->to_ms = to_ms;
+	return 0;
+}
+
 int64_t query_gap_ms(const struct coredb_gap *gap)
 {
 	if (gap->from_ms == MODEL_NO_TIME || gap->to_ms == MODEL_NO_TIME)
@@ -31,11 +59,15 @@ int64_t query_gap_ms(const struct coredb_gap *gap)
 	return gap->to_ms - gap->from_ms;
 }
 
-static int put_gap(struct query *query, struct jw *w, const struct coredb_gap *row)
+static int put_gap(struct query *query, struct jw *w, const struct coredb_gap *stored)
 {
+	struct coredb_gap copy = *stored;
+	const struct coredb_gap *row = &copy;
+	int r = query_gap_date(query, &copy);
 	int64_t ms = query_gap_ms(row);
-	int r;
 
+	if (r)
+		return r;
 	jw_open_object(w);
 	jw_int(w, "gap_id", row->id);
 	query_text(w, "gateway_id", row->gateway_name);

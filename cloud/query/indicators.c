@@ -208,14 +208,19 @@ static int add_to_device(void *arg, int64_t device, const char *name)
 	return 0;
 }
 
-static int take_gap(void *arg, const struct coredb_gap *gap)
+static int take_gap(void *arg, const struct coredb_gap *stored)
 {
 	struct losses *losses = arg;
+	struct coredb_gap copy = *stored;
+	const struct coredb_gap *gap = &copy;
 	struct missing *row;
 	int r;
 
 	if (gap->detected_at_ms < losses->from_ms)
 		return 0;
+	losses->error = query_gap_date(losses->query, &copy);
+	if (losses->error)
+		return 1;
 	add_gap(&losses->all, gap);
 	row = row_of(losses->gateways, &losses->gateway_count, gap->gateway_name);
 	if (row)

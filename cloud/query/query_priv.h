@@ -39,6 +39,8 @@ int query_list_close(struct query_list *list, int r);
 void query_text(struct jw *w, const char *key, const char *text);
 /* The id in a cursor; 0 without one. 0 or -EINVAL. */
 int query_cursor_id(const struct query_page *page, int64_t *ret_id);
+/* Bounds a gap of a boot that nobody can date by the boots before and after it. */
+int query_gap_date(struct query *query, struct coredb_gap *gap);
 /* How long a gap is; -1: a bound is not known. */
 int64_t query_gap_ms(const struct coredb_gap *gap);
 /* A list of {outcome, reason, count} since `from_ms`, of one gateway (row) or (0) all. */

@@ -114,6 +114,8 @@ static void read_bounds(struct sql_stmt *stmt, struct coredb_gap *row)
 	bool same_boot = has_boot && has_next && sql_int(stmt, 18) == sql_int(stmt, 21);
 	bool closed;
 
+	row->boot = has_boot ? sql_int(stmt, 18) : 0;
+	row->dated = offset_ms != MODEL_NO_TIME;
 	row->time_quality = has_boot ? (int)sql_int(stmt, 20) : -1;
 	row->from_ms = MODEL_NO_TIME;
 	row->to_ms = MODEL_NO_TIME;

@@ -26,6 +26,8 @@ struct coredb_gap {
 	 * may still go on. The lower bound may be the start of the boot, the upper one the start of the
 	 * next epoch or the moment at which the gap was found. */
 	int64_t from_ms, to_ms;
+	int64_t boot;     /* row of the epoch's boot; 0: not known */
+	bool dated;       /* that boot has an anchor */
 	int time_quality; /* enum clock_quality of the anchor; -1: no boot is known */
 };
 int coredb_gap_add(struct coredb *db, const struct coredb_gap *row);

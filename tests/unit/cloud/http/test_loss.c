@@ -99,6 +99,57 @@ static void a_gap_is_listed_with_its_bounds_and_its_devices(void **state)
 	assert_int_equal(jr_type(jr_get(root(desk), "next_cursor")), JR_NULL);
 }
 
+/* Sent when it runs no more, by a gateway without a clock: the boots around it bound it. */
+static void a_gap_that_nobody_can_date_lies_between_its_neighbours(void **state)
+{
+	static const struct {
+		const char *epoch, *prev, *boot;
+		int64_t number;
+		bool live;
+	} sent[] = {
+		{"e0", "", "boot-0", 1, true},
+		{"e2", "e1", "boot-2", 1, true},
+		{"e1", "e0", "boot-1", 1, false},
+		{"e1", "e0", "boot-1", 9, false},
+	};
+	struct desk *desk = *state;
+	struct bench *b = desk->bench;
+	char from[40];
+	char to[40];
+
+	for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
+		struct pack pack;
+
+		pack_begin(&pack, b, sent[i].epoch, sent[i].number);
+		(void)snprintf(pack.header.prev, sizeof(pack.header.prev), "%s", sent[i].prev);
+		(void)snprintf(pack.header.boot.id, sizeof(pack.header.boot.id), "%s",
+			       sent[i].boot);
+		pack.header.floor = sent[i].number;
+		if (!sent[i].live) {
+			pack.header.lane = WIRE_LANE_BACKLOG;
+			pack.header.boot.sent_mono_us = MODEL_NO_TIME;
+		}
+		pack_soc(&pack, "d1", sent[i].live ? b->clock.mono_us : sent[i].number * MINUTE,
+			 50);
+		assert_int_equal(pack_send(&pack, b, NULL), 0);
+		assert_int_equal(bench_commit(b), 0);
+		if (i == 0) {
+			clock_fake_advance(&b->clock, 120 * MINUTE);
+			b->clock.mono_us = MINUTE;
+		}
+	}
+	assert_int_equal(desk_get(desk, WS "/gaps?certain=1", NULL), 200);
+	assert_int_equal(jr_count(items(desk)), 1);
+	assert_true(jr_string_copy(jr_get(jr_at(items(desk), 0), "from_at"), from, sizeof(from)));
+	assert_true(jr_string_copy(jr_get(jr_at(items(desk), 0), "to_at"), to, sizeof(to)));
+	assert_true(text_is(jr_get(jr_at(items(desk), 0), "time_quality"), "none"));
+	/* After what boot-0 read, before boot-2 began; less what is known to lie between. */
+	assert_int_equal(strncmp(from, "2026-11-20T", 11), 0);
+	assert_true(strcmp(from, to) < 0);
+	assert_true(number_at(jr_at(items(desk), 0), "seconds") <= 7200.0);
+	assert_true(number_at(jr_at(items(desk), 0), "seconds") > 6000.0);
+}
+
 static void only_who_may_change_things_dismisses_and_it_is_written_down(void **state)
 {
 	struct desk *desk = *state;
@@ -222,6 +273,7 @@ int suite_cloud_loss(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_gap_is_listed_with_its_bounds_and_its_devices),
+		TEST(a_gap_that_nobody_can_date_lies_between_its_neighbours),
 		TEST(only_who_may_change_things_dismisses_and_it_is_written_down),
 		TEST(the_figures_count_what_is_missing_by_gateway_and_device),
 		TEST(a_gateway_shows_its_epochs_and_what_was_answered),
