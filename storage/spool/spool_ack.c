@@ -67,24 +67,15 @@ static void doom(struct spool *spool, struct id_range range)
 /* What the disk has in a range counts as gone from now on; *ret_batches is how many. */
 static int count_out(struct spool *spool, struct id_range range, int64_t *ret_batches)
 {
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql[DISK], "SELECT class, count(*), sum(length(body)) FROM batch"
-					   " WHERE id BETWEEN $1 AND $2 GROUP BY class");
-	int64_t class;
-	int r;
+	struct held held[CLASSES];
+	int class;
+	const int r = floor_held(spool, DISK, range, held, ret_batches);
 
-	*ret_batches = 0;
-	sql_bind_int(stmt, 1, range.first);
-	sql_bind_int(stmt, 2, range.last);
-	while ((r = sql_step(stmt)) == 1) {
-		class = sql_int(stmt, 0);
-		*ret_batches += sql_int(stmt, 1);
-		if (class < 0 || class >= CLASSES)
-			continue;
-		spool->now.held[DISK][class].batches -= sql_int(stmt, 1);
-		spool->now.held[DISK][class].bytes -= sql_int(stmt, 2);
+	for (class = 0; r == 0 && class < CLASSES; class ++) {
+		spool->now.held[DISK][class].batches -= held[class].batches;
+		spool->now.held[DISK][class].bytes -= held[class].bytes;
 	}
-	return r ? spool_fail_sql(spool, DISK, r) : 0;
+	return r;
 }
 
 int spool_count_disk(struct spool *spool)

@@ -276,26 +276,42 @@ int floor_number(struct spool *spool, enum floor_name floor, struct sql_stmt *st
 	return r == 1 ? 0 : spool_fail_sql(spool, floor, r ? r : -EIO);
 }
 
-int floor_count(struct spool *spool, enum floor_name floor)
+/* Added up here, row by row: a GROUP BY would sort, with all bodies in memory. */
+int floor_held(struct spool *spool, enum floor_name floor, struct id_range range,
+	       struct held held[static CLASSES], int64_t *ret_batches)
 {
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql[floor], "SELECT class, count(*), sum(length(body)) FROM batch"
-					    " GROUP BY class");
-	struct held held[CLASSES] = {{0}};
-	int64_t class;
+	struct sql_stmt *stmt = sql_stmt(spool->sql[floor], "SELECT class, length(body) FROM batch"
+							    " WHERE id BETWEEN $1 AND $2");
+	int64_t class, batches = 0;
 	int r;
 
+	memset(held, 0, CLASSES * sizeof(held[0]));
+	sql_bind_int(stmt, 1, range.first);
+	sql_bind_int(stmt, 2, range.last);
 	while ((r = sql_step(stmt)) == 1) {
+		batches++;
 		class = sql_int(stmt, 0);
 		if (class < 0 || class >= CLASSES)
 			continue; /* unreadable: given up when it is read */
-		held[class].batches = sql_int(stmt, 1);
-		held[class].bytes = sql_int(stmt, 2);
+		held[class].batches++;
+		held[class].bytes += sql_int(stmt, 1);
 	}
 	if (r)
 		return spool_fail_sql(spool, floor, r);
-	memcpy(spool->now.held[floor], held, sizeof(held));
+	*ret_batches = batches;
 	return 0;
+}
+
+int floor_count(struct spool *spool, enum floor_name floor)
+{
+	const struct id_range all = {.first = INT64_MIN, .last = INT64_MAX};
+	struct held held[CLASSES];
+	int64_t unused;
+	const int r = floor_held(spool, floor, all, held, &unused);
+
+	if (r == 0)
+		memcpy(spool->now.held[floor], held, sizeof(held));
+	return r;
 }
 
 void floor_read_row(struct sql_stmt *stmt, struct row *ret_row)

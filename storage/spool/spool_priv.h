@@ -188,6 +188,9 @@ int floor_end(struct spool *spool, int r);
 /* What the young floor has of the disk's last transaction: the row. Failing, it has it later. */
 void floor_settle(struct spool *spool);
 int floor_count(struct spool *spool, enum floor_name floor);
+/* What a floor has with ids in a range, by class; *ret_batches also counts those of no class. */
+int floor_held(struct spool *spool, enum floor_name floor, struct id_range range,
+	       struct held held[static CLASSES], int64_t *ret_batches);
 /* In a transaction. 1 stored, 0 it was there, -errno. */
 int floor_insert(struct spool *spool, enum floor_name floor, const struct row *row);
 void floor_read_row(struct sql_stmt *stmt, struct row *ret_row);

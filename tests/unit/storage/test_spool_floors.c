@@ -16,6 +16,8 @@
 #include <cmocka.h>
 // clang-format on
 
+#include <sqlite3.h>
+
 #include "storage/spool/spool.h"
 #include "storage/sql/sql.h"
 #include "tests/faults/fault_vfs.h"
@@ -718,6 +720,32 @@ static void each_single_failure_of_the_disk_loses_nothing(void **state)
 	expect_samples(card, n - 1);
 }
 
+static void what_is_held_takes_no_memory(void **state)
+{
+	const struct wire_range all = {1, INT32_MAX};
+	struct card *card = *state;
+	char epoch[IDS_RANDOM_SIZE];
+	int64_t before, removed = 0;
+	int n;
+
+	card->f->config.window_us = 0;
+	card->f->config.young_max_bytes = INT64_C(1) << 26;
+	fixture_reopen(card->f);
+	for (n = 0; n < 64; n++)
+		(void)fixture_put(card->f, SAMPLE, n, 128 * 1024);
+	assert_in_range(stats_of(card).disk_bytes, 4 << 20, 16 << 20);
+	(void)snprintf(epoch, sizeof(epoch), "%s", spool_epoch(card->f->spool));
+	spool_close(card->f->spool);
+	before = sqlite3_memory_used();
+	(void)sqlite3_memory_highwater(1);
+	fixture_open(card->f);
+	assert_int_equal(stats_of(card).class_batches[SAMPLE], 64);
+	assert_int_equal(spool_ack(card->f->spool, epoch, &all, 1, &removed), 0);
+	assert_int_equal(stats_of(card).class_batches[SAMPLE], 0);
+	assert_in_range(removed, 64, 66); /* ends of epochs among them */
+	assert_in_range(sqlite3_memory_highwater(0) - before, 1, 3 << 20);
+}
+
 int suite_storage_spool_floors(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -744,6 +772,7 @@ int suite_storage_spool_floors(void)
 		CASE(a_disk_that_cannot_be_read_stops_no_live_data),
 		CASE(a_full_young_floor_gives_up_the_oldest_samples),
 		CASE(each_single_failure_of_the_disk_loses_nothing),
+		CASE(what_is_held_takes_no_memory),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);
