@@ -286,6 +286,8 @@ void window_sent(struct window *window, int64_t id, int64_t bytes, enum window_l
 	entry->deferred = false;
 	entry->confirmed = false;
 	entry->attempts++;
+	entry->order = ++window->sends;
+	entry->last_us = now_us;
 	entry->due_us = INT64_MAX;
 	count(window, entry, 1);
 	if (lane == WINDOW_BACKLOG)
@@ -317,17 +319,34 @@ bool window_holds(const struct window *window, int64_t id)
 	return false;
 }
 
-void window_confirmed(struct window *window, int64_t id, int64_t now_us)
+static void confirm(struct window *window, struct window_entry *entry, int64_t now_us)
 {
-	struct window_entry *entry = id ? find(window, id) : NULL;
-
-	if (window->unconfirmed > 0)
-		window->unconfirmed--;
-	if (!entry)
-		return;
 	entry->confirmed = true;
 	if (!entry->deferred)
 		entry->due_us = now_us + timeout_us(window, entry->attempts);
+}
+
+static bool went_before(const struct window_entry *entry, const struct window_entry *confirmed,
+			int64_t now_us)
+{
+	return confirmed ? entry->order < confirmed->order
+			 : now_us - entry->last_us > WINDOW_PASSED_US;
+}
+
+void window_confirmed(struct window *window, int64_t id, int64_t now_us)
+{
+	struct window_entry *confirmed = id ? find(window, id) : NULL;
+
+	if (window->unconfirmed > 0)
+		window->unconfirmed--;
+	for (size_t i = 0; i < sizeof(window->entries) / sizeof(window->entries[0]); i++) {
+		struct window_entry *entry = &window->entries[i];
+
+		if (entry->id && !entry->confirmed && went_before(entry, confirmed, now_us))
+			confirm(window, entry, now_us);
+	}
+	if (confirmed)
+		confirm(window, confirmed, now_us);
 }
 
 void window_other(struct window *window)

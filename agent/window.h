@@ -8,8 +8,10 @@
  * Beside the window stands what the BROKER has not confirmed (PUBACK): never more than it takes at
  * once, the Receive Maximum of MQTT 5. A batch that it has confirmed and the core has not
  * acknowledged is due again after a time-out that grows and is jittered; one that it has not is still
- * on this connection's way and is not sent again. A new connection starts over (sending twice is
- * harmless). Deferred batches wait outside the window.
+ * on this connection's way and is not sent again, unless the broker confirms what went out after it:
+ * it confirms in order (MQTT 5 section 4.6), so that one was lost between the two. Its place at the
+ * broker stays taken. A new connection starts over (sending twice is harmless). Deferred batches wait
+ * outside the window.
  *
  * Pure: no I/O, no clock (times are monotonic microseconds given by the caller), no allocation.
  * Batches are named by the spool's ids: larger is younger.
@@ -31,6 +33,8 @@
 /* A batch that went out so often, while the core acknowledged others, is set aside for a while. */
 #define WINDOW_ATTEMPTS_MAX 4
 #define WINDOW_ASIDE_US INT64_C(600000000)
+/* Older than this, a batch went out before anything else that the broker confirms now. */
+#define WINDOW_PASSED_US INT64_C(20000000)
 
 struct window_config {
 	int batches;           /* 1..WINDOW_MAX: unacknowledged batches */
@@ -48,9 +52,11 @@ struct window_entry {
 	int64_t sent_us; /* first */
 	int64_t due_us;  /* sent again then; INT64_MAX: not before the broker confirms */
 	int64_t acks;    /* the window's count of acknowledgements when it was sent first */
+	int64_t order;   /* the window's count of sent batches when it was last sent */
+	int64_t last_us; /* sent last */
 	int attempts;
 	enum window_lane lane;
-	bool confirmed; /* by the broker, since it was last sent */
+	bool confirmed; /* by the broker, since it was last sent; or passed over by it */
 	bool repeated;  /* sent more than once */
 	bool deferred;  /* does not count in the window */
 };
@@ -73,6 +79,7 @@ struct window {
 	int64_t mark;                 /* ids above are live, up to it backlog */
 	int64_t rate_us;              /* when backlog may go again by the rate that is set */
 	int64_t acks;                 /* acknowledged batches */
+	int64_t sends;                /* batches sent, each time */
 	int64_t aside;                /* batches set aside, ever */
 	int64_t taken_bytes; /* of backlog, of the acknowledgement that is being taken in */
 	bool limited;        /* the backlog waited for the pace when that began */

@@ -282,6 +282,41 @@ static void what_the_broker_has_not_confirmed_is_not_sent_again(void **state)
 	assert_int_equal(window_due(&window, due), INT64_MAX);
 }
 
+static void what_the_broker_has_passed_over_is_sent_again(void **state)
+{
+	int64_t due;
+
+	(void)state;
+	window_connected(&window, 3, 0);
+	for (int i = 1; i <= 3; i++)
+		assert_int_equal(send_unconfirmed(0, 10), i);
+	window_confirmed(&window, 2, SECOND);
+	assert_true(window_acked(&window, 2, SECOND));
+	/* The first has been lost: the second was confirmed. Nothing is known of the third. */
+	due = window_due(&window, SECOND);
+	assert_in_range(due, 8 * SECOND, 14 * SECOND);
+	assert_int_equal(send_unconfirmed(due, 10), 1);
+	assert_int_equal(window_due(&window, due), INT64_MAX);
+	window_confirmed(&window, 1, due);
+	assert_int_equal(send_unconfirmed(due + 14 * SECOND, 10), 3);
+}
+
+static void what_is_long_unconfirmed_is_sent_again_when_the_broker_confirms_something_else(
+	void **state)
+{
+	int64_t due;
+
+	(void)state;
+	window_connected(&window, 1, 0);
+	assert_int_equal(send_unconfirmed(0, 10), 1);
+	window_confirmed(&window, 0, WINDOW_PASSED_US);
+	assert_int_equal(window_due(&window, WINDOW_PASSED_US), INT64_MAX);
+	window_confirmed(&window, 0, WINDOW_PASSED_US + 1);
+	due = window_due(&window, WINDOW_PASSED_US + 1);
+	assert_in_range(due, WINDOW_PASSED_US + 7 * SECOND, WINDOW_PASSED_US + 14 * SECOND);
+	assert_int_equal(send_unconfirmed(due, 10), 1);
+}
+
 static void a_batch_that_is_never_answered_is_set_aside_when_others_are(void **state)
 {
 	int64_t now = 0;
@@ -411,6 +446,10 @@ int suite_agent_window(void)
 		cmocka_unit_test_setup(a_broker_that_takes_one_publish_gets_one, setup),
 		cmocka_unit_test_setup(the_backlog_leaves_live_batches_room_at_the_broker, setup),
 		cmocka_unit_test_setup(what_the_broker_has_not_confirmed_is_not_sent_again, setup),
+		cmocka_unit_test_setup(what_the_broker_has_passed_over_is_sent_again, setup),
+		cmocka_unit_test_setup(
+			what_is_long_unconfirmed_is_sent_again_when_the_broker_confirms_something_else,
+			setup),
 		cmocka_unit_test_setup(a_batch_that_is_never_answered_is_set_aside_when_others_are,
 				       setup),
 		cmocka_unit_test_setup(without_any_answer_nothing_is_set_aside, setup),
