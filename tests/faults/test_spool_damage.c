@@ -69,9 +69,12 @@ static void damage(const char *path, uint64_t *seed)
 		ssize_t len = pread(fd, bytes, size, at);
 
 		assert_true(len > 0);
-		for (k = 0; k < (size_t)len; k++)
-			bytes[k] = size == 1 ? (unsigned char)(bytes[k] ^ (1u << next(seed) % 8))
-					     : (unsigned char)next(seed);
+		for (k = 0; k < (size_t)len; k++) {
+			const unsigned old = size == 1 ? bytes[k] : 0;
+			const unsigned change = size == 1 ? 1u << next(seed) % 8 : next(seed);
+
+			bytes[k] = (unsigned char)(old ^ change);
+		}
 		assert_true(pwrite(fd, bytes, (size_t)len, at) == len);
 	}
 	(void)close(fd);
