@@ -109,14 +109,14 @@ class Served:
 
 def explained(times_us, ends_us):
     """How many of a vehicle's missing readings an end of the agent explains: one an end, served just
-    before it (the agent may keep a reading for MAX_AGE_MS) or just after (into a line that nobody
-    reads)."""
+    before it (the agent may keep a reading for MAX_AGE_MS), or until just after the next start (into a
+    line that nobody reads)."""
     early, late = (MAX_AGE_MS + SLACK_MS) * 1000, PERIOD_MS * 1000
     left = sorted(times_us)
     found = 0
-    for end in ends_us:
+    for end, start in ends_us:
         for at in left:
-            if end - early <= at <= end + late:
+            if end - early <= at <= (start or at) + late:
                 left.remove(at)
                 found += 1
                 break

@@ -140,7 +140,7 @@ class Storm:
         self.fallen = set()  # programs that were aborted and wait for their next start
         self.down = set()  # programs in an outage
         self.born = {}  # program -> when it was started
-        self.agent_ends = []  # microseconds: since when no reading gets into the spool
+        self.agent_ends = []  # [from, to] in microseconds: when no reading got into the spool
         self.late_events = []  # of the round before: (when, event)
 
     def program(self, name):
@@ -187,8 +187,8 @@ class Storm:
             self.fallen.add(name)
             self.counts[f"{name} aborted by libmosquitto"] += 1
             if name == "agent":
-                self.agent_ends.append(self.clock())
-                self.account.rest("abort", self.agent_ends[-1])
+                self.agent_ends.append([self.clock(), None])
+                self.account.rest("abort", self.agent_ends[-1][0])
 
     def do(self, event):
         self.look_after()
@@ -248,12 +248,12 @@ class Storm:
 
     def ending(self, name):
         if name == "agent":
-            self.agent_ends.append(self.frozen.get(name, self.clock()))
+            self.agent_ends.append([self.frozen.get(name, self.clock()), None])
 
     def ended(self, name, how):
         self.frozen.pop(name, None)
         if name == "agent":
-            self.account.rest(how, self.agent_ends[-1])
+            self.account.rest(how, self.agent_ends[-1][0])
 
     def lose_young(self, name):
         if name not in self.down:
@@ -274,4 +274,5 @@ class Storm:
         self.born[name] = time.monotonic()
         program.start() if name != "broker" else program.restart()
         if name == "agent":
+            self.agent_ends[-1][1] = self.clock()
             self.account.started(self.clock())
