@@ -264,7 +264,7 @@ static int set_up(struct daemon *daemon)
 	if (!r)
 		r = take_lock(daemon);
 	if (!r)
-		r = daemon_open_spool(daemon, false);
+		r = daemon_open_spool(daemon, 0);
 	if (r)
 		return r;
 	r = sampler_create(&daemon->config->sampler, daemon_store, daemon, &daemon->sampler);

@@ -56,7 +56,7 @@ void daemon_stop_sources(struct daemon *daemon);
 
 /* Opens daemon->spool and says in the log what went wrong; `damaged` as in spool_config. Returns 0 or
  * -errno. */
-int daemon_open_spool(struct daemon *daemon, bool damaged);
+int daemon_open_spool(struct daemon *daemon, unsigned damaged);
 /* The timer `move` is set for what the spool has to do. To be called after everything that may have
  * given it something. */
 void daemon_arm_spool(struct daemon *daemon);

@@ -13,7 +13,7 @@ static void on_move(struct loop_timer *timer);
 
 /* ---- spool ---- */
 
-int daemon_open_spool(struct daemon *daemon, bool damaged)
+int daemon_open_spool(struct daemon *daemon, unsigned damaged)
 {
 	struct daemon_spool_paths *paths = malloc(sizeof(*paths));
 	struct spool_config config;
@@ -41,9 +41,11 @@ int daemon_open_spool(struct daemon *daemon, bool damaged)
 /* -EUCLEAN: the file is damaged; opening again sets it aside and begins a new one. */
 static void reopen_spool(struct daemon *daemon)
 {
+	const unsigned damage = spool_damage(daemon->spool);
+
 	spool_close(daemon->spool);
 	daemon->spool = NULL;
-	if (daemon_open_spool(daemon, true)) {
+	if (daemon_open_spool(daemon, damage)) {
 		/* Without a spool nothing may be read: systemd starts us anew. */
 		log_error("going down: there is no spool");
 		exit(EXIT_FAILURE);

@@ -10,16 +10,24 @@
 
 int spool_fail(struct spool *spool, int r, const char *message)
 {
-	if (r == -EUCLEAN)
+	if (r == -EUCLEAN) {
 		spool->unclean = true;
+		spool->damage = SPOOL_DAMAGED_YOUNG | SPOOL_DAMAGED_DISK;
+	}
 	(void)snprintf(spool->error, sizeof(spool->error), "%s", message);
 	return r;
 }
 
 int spool_fail_sql(struct spool *spool, enum floor_name floor, int r)
 {
+	const unsigned damage = spool->damage;
+
 	spool->blame = floor;
-	return spool_fail(spool, r, sql_error(spool->sql[floor]));
+	r = spool_fail(spool, r, sql_error(spool->sql[floor]));
+	/* SQLite knows which of the two it is. */
+	if (r == -EUCLEAN)
+		spool->damage = damage | damage_of(floor);
+	return r;
 }
 
 /* Opening. */
@@ -161,10 +169,9 @@ static int open_floors(struct spool *spool, struct rescue *rescue)
 	return r ? r : load(spool);
 }
 
-/* *ret_blame is the floor that failed. */
+/* *ret_damage says which floors are corrupt. */
 static int open_once(const struct spool_config *config, struct rescue *rescue,
-		     struct spool **ret_spool, enum floor_name *ret_blame, char *error,
-		     size_t error_size)
+		     struct spool **ret_spool, unsigned *ret_damage, char *error, size_t error_size)
 {
 	struct spool *spool = make(config);
 	int r;
@@ -182,7 +189,7 @@ static int open_once(const struct spool_config *config, struct rescue *rescue,
 		return 0;
 	}
 	(void)snprintf(error, error_size, "%s", spool->error);
-	*ret_blame = spool->blame;
+	*ret_damage = spool->damage ? spool->damage : damage_of(spool->blame);
 	discard(spool);
 	return r;
 }
@@ -211,13 +218,29 @@ static int renew(const struct spool_config *config, enum floor_name floor, char 
 	return 0;
 }
 
+static int renew_damaged(const struct spool_config *config, unsigned damage, char *why,
+			 size_t why_size, struct rescue *rescue)
+{
+	int f, r = 0;
+
+	for (f = YOUNG; f < FLOORS && r == 0; f++) {
+		if (!(damage & damage_of((enum floor_name)f)))
+			continue;
+		r = renew(config, (enum floor_name)f, why, why_size, rescue);
+		/* The young floor may have gone with the memory. */
+		if (r == -ENOENT && f == YOUNG)
+			r = 0;
+	}
+	return r;
+}
+
 int spool_open(const struct spool_config *config, struct spool **ret_spool, char **ret_notice,
 	       char *error, size_t error_size)
 {
 	char why[256] = "it failed while in use";
 	struct rescue rescue = {.notice = NULL};
-	enum floor_name blame = DISK;
-	int tries, r = config->damaged ? -EUCLEAN : 0;
+	unsigned damage = config->damaged;
+	int tries, r = damage ? -EUCLEAN : 0;
 
 	if (!config->path || !config->young_path) {
 		(void)snprintf(error, error_size, "a spool needs two files");
@@ -225,11 +248,11 @@ int spool_open(const struct spool_config *config, struct spool **ret_spool, char
 	}
 	for (tries = 0; tries <= FLOORS; tries++) {
 		if (r == -EUCLEAN) {
-			r = renew(config, blame, why, sizeof(why), &rescue);
+			r = renew_damaged(config, damage, why, sizeof(why), &rescue);
 			if (r)
 				break;
 		}
-		r = open_once(config, &rescue, ret_spool, &blame, why, sizeof(why));
+		r = open_once(config, &rescue, ret_spool, &damage, why, sizeof(why));
 		if (r != -EUCLEAN)
 			break;
 	}
@@ -273,6 +296,11 @@ void spool_close(struct spool *spool)
 const char *spool_error(const struct spool *spool)
 {
 	return spool->error[0] ? spool->error : "no error";
+}
+
+unsigned spool_damage(const struct spool *spool)
+{
+	return spool->damage;
 }
 
 const char *spool_epoch(const struct spool *spool)

@@ -59,9 +59,9 @@ struct spool_config {
 	int64_t write_budget;
 	/* What the card endures, bytes written by the host, as its maker says (TBW); 0: not known. */
 	int64_t card_endurance;
-	/* The caller had -EUCLEAN from this spool: the disk's file is set aside and salvaged without
-	 * asking whether it is damaged. */
-	bool damaged;
+	/* What spool_damage() said after -EUCLEAN, 0 otherwise: these floors are set aside and salvaged
+	 * without asking whether they are damaged. */
+	unsigned damaged;
 	struct clock *clock;
 };
 
@@ -77,6 +77,10 @@ int spool_open(const struct spool_config *config, struct spool **ret_spool, char
  * accepted. Where the disk refuses the young floor keeps what it has. */
 void spool_close(struct spool *spool);
 const char *spool_error(const struct spool *spool);
+/* After -EUCLEAN: which floors are to blame, for spool_config.damaged. */
+#define SPOOL_DAMAGED_YOUNG 1u
+#define SPOOL_DAMAGED_DISK 2u
+unsigned spool_damage(const struct spool *spool);
 
 /* What is to be kept: records encoded as the elements of a JSON array. */
 struct spool_put {

@@ -10,17 +10,14 @@
 
 #define DOOM_US INT64_C(500000)
 
-bool spool_is_doomed(const struct spool *spool, int64_t id, int64_t *ret_last)
+const struct id_range *spool_doomed(const struct spool *spool, int64_t id)
 {
 	int i;
 
-	for (i = 0; i < spool->doomed_count; i++) {
-		if (id < spool->doomed[i].first || id > spool->doomed[i].last)
-			continue;
-		*ret_last = spool->doomed[i].last;
-		return true;
-	}
-	return false;
+	for (i = 0; i < spool->doomed_count; i++)
+		if (id >= spool->doomed[i].first && id <= spool->doomed[i].last)
+			return &spool->doomed[i];
+	return NULL;
 }
 
 int spool_delete_doomed(struct spool *spool)

@@ -69,7 +69,6 @@ static int choose(struct spool *spool, const struct drop_choice *choice,
 			 " FROM batch WHERE id BETWEEN $1 AND $2 AND class BETWEEN $3 AND $4"
 			 " ORDER BY id");
 	struct row row = {.id = 0};
-	int64_t unused;
 	int r;
 
 	sql_bind_int(stmt, 1, choice->range.first);
@@ -84,7 +83,7 @@ static int choose(struct spool *spool, const struct drop_choice *choice,
 		row.first_mono_us = sql_int(stmt, 4);
 		row.last_mono_us = sql_int(stmt, 5);
 		/* The core has it. */
-		if (choice->floor == DISK && spool_is_doomed(spool, row.id, &unused))
+		if (choice->floor == DISK && spool_doomed(spool, row.id))
 			continue;
 		if (choice->older_than_ms && !older(spool, &row, note, choice->older_than_ms))
 			break;

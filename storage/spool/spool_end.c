@@ -44,7 +44,7 @@ static struct sql_stmt *ids_of(struct spool *spool, enum floor_name floor, int64
 static int read_held(struct spool *spool, int64_t seq, struct wire_epoch_end *end)
 {
 	struct sql_stmt *stmts[FLOORS] = {ids_of(spool, YOUNG, seq), ids_of(spool, DISK, seq)};
-	int64_t ids[FLOORS] = {0}, id, unused;
+	int64_t ids[FLOORS] = {0}, id;
 	int more[FLOORS], f, r = 0;
 
 	for (f = YOUNG; f < FLOORS; f++)
@@ -53,7 +53,7 @@ static int read_held(struct spool *spool, int64_t seq, struct wire_epoch_end *en
 		for (f = YOUNG; f < FLOORS; f++)
 			ids[f] = more[f] == 1 ? sql_int(stmts[f], 0) : INT64_MAX;
 		id = ids[YOUNG] < ids[DISK] ? ids[YOUNG] : ids[DISK];
-		if (id == ids[YOUNG] || !spool_is_doomed(spool, id, &unused))
+		if (id == ids[YOUNG] || !spool_doomed(spool, id))
 			hold(end, number_of(id));
 		for (f = YOUNG; f < FLOORS; f++)
 			if (more[f] == 1 && ids[f] == id)

@@ -96,6 +96,8 @@ int floor_open(struct spool *spool, enum floor_name floor)
 	if (r)
 		return r;
 	r = bring_up(spool, floor);
+	if (r == -EUCLEAN)
+		spool->damage = damage_of(floor);
 	if (r)
 		floor_close(spool, floor);
 	return r;
@@ -123,10 +125,11 @@ int floor_check(struct spool *spool, enum floor_name floor)
 	if (r < 0)
 		return spool_fail_sql(spool, floor, r);
 	answer = r == 1 ? sql_text(stmt, 0) : NULL;
-	spool->blame = floor;
 	r = 0;
-	if (!answer || strcmp(answer, "ok") != 0)
+	if (!answer || strcmp(answer, "ok") != 0) {
 		r = spool_fail(spool, -EUCLEAN, answer ? answer : "no answer to quick_check");
+		spool->damage = damage_of(floor);
+	}
 	sql_done(stmt);
 	return r;
 }

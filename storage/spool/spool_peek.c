@@ -37,23 +37,42 @@ static void copy_text(char *out, size_t size, const char *text)
 	(void)snprintf(out, size, "%s", text ? text : "");
 }
 
+static struct sql_stmt *prepare(struct spool *spool, enum floor_name floor, bool back,
+				int64_t after)
+{
+	struct sql_stmt *stmt;
+
+	if (!spool->sql[floor])
+		return NULL;
+	if (back)
+		stmt = sql_stmt(spool->sql[floor], "SELECT " FLOOR_COLUMNS
+						   " FROM batch WHERE id < $1 ORDER BY id DESC");
+	else
+		stmt = sql_stmt(spool->sql[floor],
+				"SELECT " FLOOR_COLUMNS " FROM batch WHERE id > $1 ORDER BY id");
+	sql_bind_int(stmt, 1, back && after == 0 ? INT64_MAX : after);
+	return stmt;
+}
+
 /* Moves a cursor to the next batch that is held. A disk that fails is at its end: that stops nobody
  * from reading what is young. */
 static int advance(struct reader *reader, enum floor_name floor)
 {
 	struct spool *spool = reader->spool;
 	struct cursor *cursor = &reader->cursors[floor];
-	int64_t unused;
+	const struct id_range *doomed;
 	int r;
 
 	if (!cursor->stmt)
 		return 0;
-	do {
-		r = sql_step(cursor->stmt);
-		cursor->id = r == 1 ? sql_int(cursor->stmt, 0) : 0;
-	} while (r == 1 && floor == DISK && spool_is_doomed(spool, cursor->id, &unused));
-	if (r == 1)
-		return 0;
+	while ((r = sql_step(cursor->stmt)) == 1) {
+		cursor->id = sql_int(cursor->stmt, 0);
+		doomed = floor == DISK ? spool_doomed(spool, cursor->id) : NULL;
+		if (!doomed)
+			return 0;
+		cursor->stmt = prepare(spool, floor, reader->back,
+				       reader->back ? doomed->first : doomed->last);
+	}
 	cursor->stmt = NULL;
 	if (r == 0)
 		return 0;
@@ -198,23 +217,6 @@ static int give_up(struct spool *spool, struct unreadable *unreadable)
 	return gone;
 }
 
-static struct sql_stmt *prepare(struct spool *spool, enum floor_name floor, bool back,
-				int64_t after)
-{
-	struct sql_stmt *stmt;
-
-	if (!spool->sql[floor])
-		return NULL;
-	if (back)
-		stmt = sql_stmt(spool->sql[floor], "SELECT " FLOOR_COLUMNS
-						   " FROM batch WHERE id < $1 ORDER BY id DESC");
-	else
-		stmt = sql_stmt(spool->sql[floor],
-				"SELECT " FLOOR_COLUMNS " FROM batch WHERE id > $1 ORDER BY id");
-	sql_bind_int(stmt, 1, back && after == 0 ? INT64_MAX : after);
-	return stmt;
-}
-
 /* One round of reading. *ret_gone is how many were given up. */
 static int read_round(struct reader *reader, int64_t after, int *ret_gone)
 {
@@ -286,13 +288,14 @@ int spool_peek_id(struct spool *spool, int64_t id,
 /* The oldest id of an epoch on disk that is not acknowledged: 1, 0 none, -errno. */
 static int oldest_on_disk(struct spool *spool, struct id_range range, int64_t *ret_id)
 {
-	int64_t last;
+	const struct id_range *doomed;
 	int r;
 
 	while ((r = floor_first(spool, DISK, range, ret_id)) == 1) {
-		if (!spool_is_doomed(spool, *ret_id, &last))
+		doomed = spool_doomed(spool, *ret_id);
+		if (!doomed)
 			return 1;
-		range.first = last + 1;
+		range.first = doomed->last + 1;
 	}
 	return r;
 }

@@ -32,6 +32,11 @@
 
 enum floor_name { YOUNG, DISK, FLOORS };
 
+static inline unsigned damage_of(enum floor_name floor)
+{
+	return floor == YOUNG ? SPOOL_DAMAGED_YOUNG : SPOOL_DAMAGED_DISK;
+}
+
 static inline int64_t id_of(int64_t seq, int64_t number)
 {
 	return seq << NUMBER_BITS | number;
@@ -162,6 +167,7 @@ struct spool {
 	struct buf body;       /* packed, of the batch that is being stored */
 	struct buf ledger;     /* JSON of the ledger batch that is being stored */
 	enum floor_name blame; /* the floor that failed last */
+	unsigned damage;       /* the floors that are corrupt */
 	bool unclean;          /* corruption was seen: this spool has to be opened anew */
 	char error[256];
 };
@@ -280,7 +286,8 @@ int spool_store_ledger(struct spool *spool, enum floor_name floor, int records);
 
 /* spool_ack.c */
 
-bool spool_is_doomed(const struct spool *spool, int64_t id, int64_t *ret_last);
+/* The range of what is acknowledged that an id is in; NULL: in none. */
+const struct id_range *spool_doomed(const struct spool *spool, int64_t id);
 /* In a transaction on the disk: deletes what is doomed. */
 int spool_delete_doomed(struct spool *spool);
 /* Counts what the disk holds, without what is doomed. */

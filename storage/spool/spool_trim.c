@@ -12,7 +12,6 @@
 static int oldest(struct spool *spool, enum floor_name floor, int class, int64_t *ret_id)
 {
 	struct sql_stmt *stmt;
-	int64_t last;
 	int r;
 
 	if (!spool->sql[floor])
@@ -25,7 +24,7 @@ static int oldest(struct spool *spool, enum floor_name floor, int class, int64_t
 		r = sql_step(stmt);
 		if (r == 1)
 			*ret_id = sql_int(stmt, 0);
-	} while (r == 1 && floor == DISK && spool_is_doomed(spool, *ret_id, &last));
+	} while (r == 1 && floor == DISK && spool_doomed(spool, *ret_id));
 	sql_done(stmt);
 	if (r < 0)
 		return spool_fail_sql(spool, floor, r);

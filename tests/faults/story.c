@@ -185,7 +185,7 @@ static void open_spool(struct story *story)
 
 	story->config.damaged = story->damaged;
 	r = spool_open(&story->config, &story->spool, &notice, error, sizeof(error));
-	story->damaged = false;
+	story->damaged = 0;
 	story->notices += notice != NULL;
 	if ((r || notice) && !story->lenient)
 		fail_msg("open: %s", r ? error : notice);
@@ -318,7 +318,7 @@ static void append(struct story *story, enum wire_class class)
 	if (r == 0)
 		note_durable(story, -1, begun, story->window_us == 0);
 	if (r == -EUCLEAN)
-		story->damaged = true;
+		story->damaged = spool_damage(story->spool);
 }
 
 static void run(struct story *story, bool flush)
@@ -333,7 +333,7 @@ static void run(struct story *story, bool flush)
 	if (r == 0)
 		note_durable(story, story->clock.mono_us - story->window_us, begun, flush);
 	if (r == -EUCLEAN)
-		story->damaged = true;
+		story->damaged = spool_damage(story->spool);
 }
 
 void story_encode(struct spool *spool, struct clock *clock, const struct spool_batch *batch,

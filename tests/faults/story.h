@@ -47,8 +47,8 @@ struct story {
 	struct spool_config config;
 	struct spool *spool; /* NULL: it could not be opened */
 	int64_t window_us;
-	bool no_boots; /* restarts are of the process only */
-	bool damaged;  /* the next opening is to salvage */
+	bool no_boots;    /* restarts are of the process only */
+	unsigned damaged; /* what the next opening is to salvage */
 	int boot;
 	int64_t boots[STORY_BOOTS_MAX + 1]; /* when each began */
 	uint64_t seed;

@@ -385,9 +385,9 @@ static void a_damaged_file_gives_what_can_be_read_and_states_the_rest(void **sta
 
 		assert_int_equal(system(cmd), 0); /* NOLINT(cert-env33-c): the same */
 		damage(f->path, &x);
-		f->config.damaged = true;
+		f->config.damaged = SPOOL_DAMAGED_DISK;
 		fixture_open(f);
-		f->config.damaged = false;
+		f->config.damaged = 0;
 		assert_non_null(strstr(f->notice, "were read from it"));
 		count = check_salvaged(f, epoch, 400);
 		kept += count;
@@ -463,9 +463,9 @@ static void three_files_that_were_set_aside_are_kept(void **state)
 		(void)fixture_put(f, SAMPLE, i, 100);
 		clock_fake_advance(&f->clock, SECOND_US);
 		spool_close(f->spool);
-		f->config.damaged = true;
+		f->config.damaged = SPOOL_DAMAGED_DISK;
 		fixture_open(f);
-		f->config.damaged = false;
+		f->config.damaged = 0;
 	}
 	assert_int_equal(folder_find(f->folder, "spool.db.corrupt-", name, sizeof(name)),
 			 SPOOL_ASIDE_MAX);
