@@ -112,10 +112,12 @@ static void measure(const char *name, int fill, bool gps, bool offline, int64_t 
 	if (wire_meter_end(&meter))
 		die("the last records cannot be packed");
 	used = cpu_s() - began;
-	(void)snprintf(text, sizeof(text), "%s: %.1f records a batch, on the wire", name,
-		       (double)meter.records / (double)meter.batches);
+	(void)snprintf(text, sizeof(text), "%s: on the wire", name);
 	rows_put(&rows, text, (double)meter.total / (double)meter.records, "bytes a record",
 		 meter.records, target);
+	(void)snprintf(text, sizeof(text), "%s: in a batch", name);
+	rows_put(&rows, text, (double)meter.records / (double)meter.batches, "records",
+		 meter.batches, 0);
 	(void)snprintf(text, sizeof(text), "%s: as JSON, unpacked", name);
 	rows_put(&rows, text, (double)meter.json / (double)meter.records, "bytes a record",
 		 meter.records, 0);
@@ -193,10 +195,10 @@ int main(int argc, char **argv)
 {
 	rows.as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
 	buf_init(&store.bytes, SIZE_MAX / 2);
-	measure("OBD-II, 50 vehicles", TARGET_RECORDS, false, false, 8 * HOUR, TARGET);
-	measure("OBD-II and GPS, 50 vehicles", TARGET_RECORDS, true, false, 8 * HOUR, 0);
-	measure("OBD-II", 10, false, false, 2 * HOUR, 0);
-	measure("OBD-II", 50, false, false, 2 * HOUR, 0);
+	measure("OBD-II, full batches", TARGET_RECORDS, false, false, 8 * HOUR, TARGET);
+	measure("OBD-II and GPS, full batches", TARGET_RECORDS, true, false, 8 * HOUR, 0);
+	measure("OBD-II, 10 a batch", 10, false, false, 2 * HOUR, 0);
+	measure("OBD-II, 50 a batch", 50, false, false, 2 * HOUR, 0);
 	measure("OBD-II, as sealed while the link is down", 0, false, true, 2 * HOUR, 0);
 	measure("OBD-II, as sealed while it is up", 0, false, false, 2 * HOUR, 0);
 	if (store.bytes.error)

@@ -189,17 +189,22 @@ static void tell(struct rows *rows, const char *path, const struct log *log, boo
 	char text[120];
 
 	sampler_stats(log->sampler, &stats);
-	(void)snprintf(text, sizeof(text), "%s, %.0f s, %s: told", name, seconds, what);
+	(void)snprintf(text, sizeof(text), "%s: length", name);
+	if (!all)
+		rows_put(rows, text, seconds, "s", log->frames, 0);
+	(void)snprintf(text, sizeof(text), "%s, %s: told", name, what);
 	rows_put(rows, text, (double)stats.told, "values", log->values, 0);
-	(void)snprintf(text, sizeof(text), "%s, %s: on the wire", name, what);
+	(void)snprintf(text, sizeof(text), "%s, %s: bytes", name, what);
 	rows_put(rows, text, (double)log->meter.total / seconds, "bytes a second",
 		 log->meter.records, 0);
 	/* The target is of full batches. */
-	(void)snprintf(text, sizeof(text), "%s, %s: %.0f records a batch, on the wire", name, what,
-		       (double)log->meter.records / (double)log->meter.batches);
+	(void)snprintf(text, sizeof(text), "%s, %s: on the wire", name, what);
 	rows_put(rows, text, (double)log->meter.total / (double)log->meter.records,
 		 "bytes a record", log->meter.records,
 		 log->meter.records >= TARGET_RECORDS ? TARGET : 0);
+	(void)snprintf(text, sizeof(text), "%s, %s: in a batch", name, what);
+	rows_put(rows, text, (double)log->meter.records / (double)log->meter.batches, "records",
+		 log->meter.batches, 0);
 }
 
 static void run(struct rows *rows, const char *path, bool all)
