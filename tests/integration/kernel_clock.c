@@ -19,6 +19,7 @@ static int says_synced(void)
 	return strncmp(word, "synced", strlen("synced")) == 0;
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc names it __ntx */
 int adjtimex(struct timex *state)
 {
 	const int synced = says_synced();
