@@ -7,7 +7,7 @@
 
 /* Its gateway may still send again what it never heard an answer of. */
 #define FOLD_AFTER_MS (INT64_C(24) * 3600 * 1000)
-#define FOLD_AT_ONCE 64
+#define FOLD_AT_ONCE 16
 
 struct missing {
 	struct set set;
