@@ -23,7 +23,8 @@ int spool_fail_sql(struct spool *spool, enum floor_name floor, int r)
 	const unsigned damage = spool->damage;
 
 	spool->blame = floor;
-	r = spool_fail(spool, r, sql_error(spool->sql[floor]));
+	/* Our texts are right: a row that breaks a rule of its table is none that was stored. */
+	r = spool_fail(spool, r == -EINVAL ? -EUCLEAN : r, sql_error(spool->sql[floor]));
 	/* SQLite knows which of the two it is. */
 	if (r == -EUCLEAN)
 		spool->damage = damage | damage_of(floor);
