@@ -1,20 +1,15 @@
 #include "agent/uplink.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <linux/sockios.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "agent/uplink_priv.h"
 #include "base/tls.h"
 
-#define SILENCE_MAX_US INT64_C(3600000000)
-#define EXPIRING_MS INT64_C(1209600000) /* a fortnight */
 #define STOP_US 2000000
 #define STATUS_SOON_US 200000 /* changes that come together share a report */
 #define READS_MAX 1000
@@ -26,15 +21,6 @@ const char *uplink_state_name(enum uplink_state state)
 	static const char *const names[] = {"down", "lookup", "connecting", "online", "stopping"};
 
 	return (unsigned)state < sizeof(names) / sizeof(names[0]) ? names[state] : NULL;
-}
-
-const char *uplink_loss_name(enum uplink_loss loss)
-{
-	static const char *const names[] = {"name",           "refused", "timeout", "tls",
-					    "not_authorised", "closed",  "dead",    "silent",
-					    "misconfigured",  "own"};
-
-	return (unsigned)loss < sizeof(names) / sizeof(names[0]) ? names[loss] : NULL;
 }
 
 void uplink_spool_error(struct uplink *uplink, int error)
@@ -90,34 +76,6 @@ static void finish_stop(struct uplink *uplink)
 	uplink->env->stopped(uplink->env->arg);
 }
 
-static void count_loss(struct uplink *uplink, const char *reason)
-{
-	static const struct {
-		const char *reason;
-		enum uplink_loss loss;
-	} losses[] = {
-		{"name_unknown", UPLINK_LOSS_NAME},
-		{"connection_refused", UPLINK_LOSS_REFUSED},
-		{"protocol_refused", UPLINK_LOSS_REFUSED},
-		{"connection_timeout", UPLINK_LOSS_TIMEOUT},
-		{"certificate_refused", UPLINK_LOSS_TLS},
-		{"own_certificate_refused", UPLINK_LOSS_TLS},
-		{"tls_failed", UPLINK_LOSS_TLS},
-		{"not_authorised", UPLINK_LOSS_NOT_AUTHORISED},
-		{"broker_stalled", UPLINK_LOSS_DEAD},
-		{"core_silent", UPLINK_LOSS_SILENT},
-		{"misconfigured", UPLINK_LOSS_MISCONFIGURED},
-		{"spool_replaced", UPLINK_LOSS_OWN},
-		{"certificate_renewal", UPLINK_LOSS_OWN},
-	};
-	enum uplink_loss loss = UPLINK_LOSS_CLOSED;
-
-	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
-		if (strcmp(losses[i].reason, reason) == 0)
-			loss = losses[i].loss;
-	uplink->report.losses[loss]++;
-}
-
 /* The gateway's own certificate, or what the broker lets it do, is at fault. */
 static bool is_of_identity(const char *reason)
 {
@@ -141,7 +99,7 @@ void uplink_lose(struct uplink *uplink, const char *reason, const char *detail, 
 	if (!uplink->subscribed)
 		renewal_failed(&uplink->renewal, is_of_identity(reason), sentence,
 			       uplink_now_us(uplink));
-	count_loss(uplink, reason);
+	uplink_loss_count(uplink, reason);
 	drop_connection(uplink);
 	uplink_set_state(uplink, UPLINK_DOWN, reason, sentence);
 	uplink_connect_later(uplink);
@@ -180,75 +138,6 @@ static int keep_watching(struct uplink *uplink)
 	return loop_fd_set(&uplink->watch, events) ? MOSQ_ERR_NO_CONN : 0;
 }
 
-/* What TLS says of the end; false where nothing. */
-static bool lose_to_tls(struct uplink *uplink)
-{
-	const struct tls_said *said = &uplink->tls_said;
-	const char *cert_file = uplink->config->cert_file;
-	char why[TLS_PROBLEM_SIZE];
-
-	if (mosquitto_socket(uplink->mosq) < 0)
-		tls_last_word(&uplink->tls_said);
-	if (said->refusal) {
-		tls_refusal(said, why, sizeof(why));
-		uplink_lose(uplink, "certificate_refused",
-			    "The certificate of the broker %s is refused: %s.", uplink->peer, why);
-	} else if (said->alert && !tls_alert_is_of_certificate(said->alert)) {
-		uplink_lose(uplink, "tls_failed", "The broker %s and TLS: %s.", uplink->peer,
-			    tls_alert(said->alert));
-	} else if (said->alert && !cert_file) {
-		uplink_lose(uplink, "own_certificate_refused",
-			    "The broker %s wants a certificate of the gateway, and cert_file is "
-			    "not set: %s.",
-			    uplink->peer, tls_alert(said->alert));
-	} else if (said->alert) {
-		uplink_lose(uplink, "own_certificate_refused",
-			    "The broker %s refuses the gateway's certificate %s%s: %s.",
-			    uplink->peer, cert_file, uplink->renewal.trying ? ".new" : "",
-			    tls_alert(said->alert));
-	} else {
-		return false;
-	}
-	return true;
-}
-
-/* A broker that does not know MQTT 5 may say so, or just hang up on it; one that hangs up may also be
- * starting or stopping. So both versions are tried by turns until one is answered. */
-static void try_other_version(struct uplink *uplink)
-{
-	if (uplink->config->protocol != UPLINK_AUTO)
-		return;
-	uplink->report.mqtt5 = !uplink->mqtt5;
-	uplink->version_guessed = true;
-	uplink->guessed_us = uplink_now_us(uplink);
-	uplink->hurry = uplink->mqtt5;
-}
-
-static void lose_to_error(struct uplink *uplink, int rc, int error)
-{
-	const bool connecting = uplink->report.state == UPLINK_CONNECTING;
-	const bool hung_up = connecting && uplink->greeted;
-	const char *why;
-
-	if (uplink->said[0])
-		why = uplink->said;
-	else if (rc == MOSQ_ERR_ERRNO)
-		why = strerror(error);
-	else
-		why = rc && rc != MOSQ_ERR_NO_CONN ? mosquitto_strerror(rc) : "closed";
-	/* libmosquitto's sentences bring their own full stop. */
-	if (hung_up) {
-		try_other_version(uplink);
-		uplink_lose(uplink, "connection_closed",
-			    "The broker %s hung up on the login with MQTT %s: %.*s.", uplink->peer,
-			    uplink->mqtt5 ? "5" : "3.1.1", (int)strcspn(why, "."), why);
-	} else {
-		uplink_lose(uplink, connecting ? "connection_refused" : "connection_lost",
-			    "The connection to the broker %s is %s: %.*s.", uplink->peer,
-			    connecting ? "refused" : "gone", (int)strcspn(why, "."), why);
-	}
-}
-
 void uplink_check(struct uplink *uplink, int rc)
 {
 	const int error = errno; /* what MOSQ_ERR_ERRNO speaks of */
@@ -268,8 +157,7 @@ void uplink_check(struct uplink *uplink, int rc)
 		uplink_lose(uplink, reason, "%s", detail);
 		return;
 	}
-	if (!lose_to_tls(uplink))
-		lose_to_error(uplink, rc, error);
+	uplink_loss_explain(uplink, rc, error);
 }
 
 void uplink_encode_link(const struct uplink *uplink, bool online, struct buf *out)
@@ -354,78 +242,6 @@ static void on_socket(struct loop_fd *watch, unsigned events)
 	uplink_check(uplink, rc);
 }
 
-/* Bytes that leave the socket's queue are progress, too: a large batch takes its time on a slow link. */
-static void watch_queue(struct uplink *uplink)
-{
-	int queued = 0;
-
-	if (!uplink->watch.loop || ioctl(uplink->watch.fd, SIOCOUTQ, &queued))
-		return;
-	if (queued != uplink->outq)
-		uplink->progress_us = uplink_now_us(uplink);
-	uplink->outq = queued;
-}
-
-/* The broker confirms, and the core says nothing, though it has subscribed: does it hear us, do we
- * hear it? Another connection may mend that. */
-static bool is_core_silent(const struct uplink *uplink)
-{
-	const int64_t now = uplink_now_us(uplink);
-
-	return uplink->window.in_flight && now - uplink->heard_us > uplink->silence_us &&
-	       now - uplink->no_core_us > uplink->silence_us;
-}
-
-static bool is_overdue_online(struct uplink *uplink, int64_t now)
-{
-	watch_queue(uplink);
-	if (uplink->window.unconfirmed && now - uplink->progress_us > uplink->config->dead_us) {
-		uplink_lose(uplink, "broker_stalled",
-			    "The broker %s no longer confirms what it gets.", uplink->peer);
-	} else if (!uplink->subscribed && now >= uplink->subscribe_by_us) {
-		uplink_lose(uplink, "broker_stalled",
-			    "The broker %s does not answer the subscription.", uplink->peer);
-	} else if (uplink->subscribed && is_core_silent(uplink)) {
-		uplink->silence_us *= 2;
-		if (uplink->silence_us > SILENCE_MAX_US)
-			uplink->silence_us = SILENCE_MAX_US;
-		uplink_lose(uplink, "core_silent",
-			    "The broker %s confirms batches, and no core answers.", uplink->peer);
-	} else {
-		return false;
-	}
-	return true;
-}
-
-static bool is_overdue(struct uplink *uplink)
-{
-	const int64_t now = uplink_now_us(uplink);
-
-	if (uplink->report.state == UPLINK_CONNECTING && now >= uplink->deadline_us) {
-		uplink_lose(uplink, "connection_timeout", "The broker %s did not answer in time.",
-			    uplink->peer);
-		return true;
-	}
-	if (uplink->report.state == UPLINK_STOPPING && now >= uplink->deadline_us) {
-		finish_stop(uplink);
-		return true;
-	}
-	return uplink->report.state == UPLINK_ONLINE && is_overdue_online(uplink, now);
-}
-
-/* A new certificate is tried on a connection of its own: the broker knows one of us at a time. */
-static bool renew(struct uplink *uplink)
-{
-	if (uplink->report.state != UPLINK_ONLINE || !uplink->subscribed ||
-	    !renewal_waits(&uplink->renewal, uplink_verify_ms(uplink), uplink_now_us(uplink)))
-		return false;
-	(void)mosquitto_disconnect(uplink->mosq);
-	uplink->hurry = true;
-	uplink_lose(uplink, "certificate_renewal", "A new certificate is tried at the broker %s.",
-		    uplink->peer);
-	return true;
-}
-
 static void publish_status(struct uplink *uplink)
 {
 	struct wire_status *status = calloc(1, sizeof(*status));
@@ -445,34 +261,11 @@ static void publish_status(struct uplink *uplink)
 	free(status);
 }
 
-/* While all goes well the report tells what will not for long: our certificate. */
-static void watch_certificate(struct uplink *uplink)
-{
-	const struct uplink_report *report = &uplink->report;
-	const int64_t left_ms = uplink->own_ends_ms - uplink_verify_ms(uplink);
-	const char *reason = "";
-	char detail[sizeof(report->detail)] = "";
-
-	if (report->state != UPLINK_ONLINE || !uplink->renewal.cert_file)
-		return;
-	if (uplink->renewal.problem[0]) {
-		reason = "certificate_not_renewed";
-		(void)snprintf(detail, sizeof(detail), "%.*s", (int)sizeof(detail) - 1,
-			       uplink->renewal.problem);
-	} else if (uplink->own_ends_ms && left_ms < EXPIRING_MS) {
-		reason = "certificate_expiring";
-		(void)snprintf(detail, sizeof(detail),
-			       "The gateway's certificate ends in %" PRId64 " days: %.180s.",
-			       left_ms > 0 ? left_ms / 86400000 : 0, uplink->renewal.cert_file);
-	}
-	uplink_set_state(uplink, UPLINK_ONLINE, reason, detail);
-}
-
 void uplink_on_tick(struct loop_timer *timer)
 {
 	struct uplink *uplink = timer->arg;
 
-	if (!uplink->mosq || is_overdue(uplink) || renew(uplink))
+	if (!uplink->mosq || uplink_watch(uplink))
 		return;
 	if (loop_timer_set(uplink->env->loop, &uplink->tick, UPLINK_TICK_US, uplink_on_tick,
 			   uplink)) {
@@ -480,7 +273,6 @@ void uplink_on_tick(struct loop_timer *timer)
 			    "There is no memory for a connection to the broker %s.", uplink->peer);
 		return;
 	}
-	watch_certificate(uplink);
 	if (uplink->report.state == UPLINK_ONLINE &&
 	    uplink_now_us(uplink) >= uplink->status_at_us && window_takes_other(&uplink->window))
 		publish_status(uplink);
@@ -555,7 +347,7 @@ int uplink_create(const struct uplink_config *config, const struct uplink_env *e
 	name_topics(uplink);
 	name_peer(uplink);
 	uplink->silence_us = UPLINK_SILENCE_US;
-	uplink->no_core_us = uplink->report.since_us - SILENCE_MAX_US;
+	uplink->no_core_us = uplink->report.since_us - UPLINK_SILENCE_MAX_US;
 	*ret_uplink = uplink;
 	return 0;
 }

@@ -1,6 +1,8 @@
 /* What the files of the uplink share. Which file does what:
  *
  *	uplink.c          its life, its state, the handle on the event loop, the gateway's report
+ *	uplink_watch.c    deadlines
+ *	uplink_loss.c     why a connection ended
  *	uplink_connect.c  the way to a connection: pauses, name, password, TLS, will
  *	uplink_session.c  what the broker says on a connection
  *	uplink_send.c     batches from the spool
@@ -21,6 +23,7 @@
 #define UPLINK_TOPIC_SIZE 192
 #define UPLINK_TICK_US 500000
 #define UPLINK_PEER_SIZE 128
+#define UPLINK_SILENCE_MAX_US INT64_C(3600000000)
 #define UPLINK_SILENCE_US INT64_C(300000000) /* the core may say nothing for so long, at first */
 
 /* A batch that was sent: which number it has for the core. */
@@ -124,6 +127,17 @@ void uplink_check(struct uplink *uplink, int rc);
 void uplink_encode_link(const struct uplink *uplink, bool online, struct buf *out);
 /* Of the timer `tick`, while there is a handle. */
 void uplink_on_tick(struct loop_timer *timer);
+
+/* ---- uplink_watch.c ---- */
+
+/* Looks at every deadline. True where the connection has been thrown away. */
+bool uplink_watch(struct uplink *uplink);
+
+/* ---- uplink_loss.c ---- */
+
+/* Loses a connection that has ended, with what libmosquitto said (MOSQ_ERR_*) and errno then. */
+void uplink_loss_explain(struct uplink *uplink, int rc, int error);
+void uplink_loss_count(struct uplink *uplink, const char *reason);
 
 /* ---- uplink_connect.c ---- */
 

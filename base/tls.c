@@ -52,13 +52,13 @@ static int note_verdict(int good, X509_STORE_CTX *store)
 	if (X509_STORE_CTX_get_error_depth(store) == 0)
 		said->ends_ms = time_ms(X509_get0_notAfter(certificate));
 	if (good)
-		return good;
+		return 1;
 	said->refusal = X509_STORE_CTX_get_error(store);
 	if (said->refusal == X509_V_ERR_CERT_HAS_EXPIRED)
 		said->refused_ms = time_ms(X509_get0_notAfter(certificate));
 	if (said->refusal == X509_V_ERR_CERT_NOT_YET_VALID)
 		said->refused_ms = time_ms(X509_get0_notBefore(certificate));
-	return good;
+	return 0;
 }
 
 /* Holds on to a connection over which a refusal may still come. */

@@ -310,14 +310,15 @@ static void the_worst_round_trip_is_forgotten_after_a_minute(void **state)
 
 static void a_window_that_nothing_fills_does_not_grow(void **state)
 {
+	const int64_t tenth = SECOND / 10;
 	struct pace pace;
 
 	(void)state;
 	pace_init(&pace, 1 << 20);
 	pace_connected(&pace, 0);
-	for (int i = 1; i < 1000; i++) {
-		pace_round_trip(&pace, 30 * MS, i * 100 * MS);
-		pace_acked(&pace, 4000, false, i * 100 * MS);
+	for (int64_t i = 1; i < 1000; i++) {
+		pace_round_trip(&pace, 30 * MS, i * tenth);
+		pace_acked(&pace, 4000, false, i * tenth);
 	}
 	assert_int_equal(pace_window(&pace), PACE_START_BYTES);
 }
