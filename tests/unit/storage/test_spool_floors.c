@@ -732,7 +732,7 @@ static void what_is_held_takes_no_memory(void **state)
 	card->f->config.young_max_bytes = INT64_C(1) << 26;
 	fixture_reopen(card->f);
 	for (n = 0; n < 64; n++)
-		(void)fixture_put(card->f, SAMPLE, n, 128 * 1024);
+		(void)fixture_put(card->f, SAMPLE, n, 131072);
 	assert_in_range(stats_of(card).disk_bytes, 4 << 20, 16 << 20);
 	(void)snprintf(epoch, sizeof(epoch), "%s", spool_epoch(card->f->spool));
 	spool_close(card->f->spool);
