@@ -76,6 +76,16 @@ class Bench:
             holder.close()
             self.out.outage(holder.name, count, outage.figures)
 
+    def killed_at_once(self):
+        """Those that keep anything at all, killed in the moment in which they accepted the last one."""
+        count = self.args.records[0]
+        for holder in [Ours(self.plant, self.broker), *(p for p in self.peers() if not p.ram_only)]:
+            if "1,000" in holder.name:
+                continue
+            limit = 120 if isinstance(holder, Ours) else self.args.limit
+            came, accepted = Outage(holder, count, limit, limit).killed_at_once()
+            self.out.killed_at_once(holder.name, count, came, accepted)
+
     def pacing(self):
         seconds = 2 if self.args.quick else 40
         ours = [Ours(self.plant, self.broker), Ours(self.plant, self.broker)]
@@ -118,28 +128,33 @@ class Bench:
                 if taken >= count:
                     core.check(count)
 
-    def ingest(self):
+    def ingest(self, count):
+        """What ./dev bench ingest says of as many records: a short run is slower than a long one."""
         done = subprocess.run([sys.executable, Path(__file__).with_name("ingest.py"), "--json",
-                               "--records", "300000"],
+                               "--records", str(min(count, 300000))],
                               stdout=subprocess.PIPE, text=True, timeout=300, check=False)
         for line in map(json.loads, done.stdout.splitlines()):
             if line["name"] == "ingest.saturated rate":
-                self.out.ingest(line["value"], line["n"])
+                self.out.ingest(count, line["value"], line["n"])
                 return
         raise Failure(f"./dev bench ingest: status {done.returncode}")
 
     def run(self):
         disk = file_system_of(self.plant.folder)
-        self.out.head(f"Disk figures are of {disk} at {self.plant.folder.parent}.")
+        self.out.head("RSS: the most of holder and drain. Disk: bytes a record, pages that became dirty for "
+                      f"{disk} at {self.plant.folder.parent}.\nWire: bytes a record, both directions, above TCP. "
+                      "Drain: from the connection to the last record.\nPeers that lose all when killed are "
+                      "drained in a run without a kill.")
         self.attempt("the link alone", self.link)
         for count in self.args.records:
             self.outages(count)
+        self.attempt("killed at once", self.killed_at_once)
         self.attempt("paced", self.pacing)
         self.attempt("5 records/s", self.slow_gateways)
         self.attempt("online", self.online)
         self.attempt("into the core", self.committed)
-        if not self.args.quick:
-            self.attempt("the core's own rate", self.ingest)
+        for count in [] if self.args.quick else self.args.records:
+            self.attempt("the core's own rate", lambda n=count: self.ingest(n))
         self.say("done")
         return self.out.finish(self.args.records)
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import datetime
 
 from freshet import Depot
 from freshet.depot import WORKSPACE, Broker, secret_file
@@ -85,6 +86,13 @@ class Ours(Holder):
                    check=False)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
+    def online_since(self):
+        """By the agent's own log."""
+        for line in self.program.log().splitlines():
+            if "uplink state=online" in line:
+                return datetime.fromisoformat(line.split()[0].replace("Z", "+00:00")).timestamp()
+        return None
+
     def drain(self, series, rtt_s, limit_s):
         return Drain(self.plant, series, self.broker.port, self.link_port, "freshet/v1/+/+/data", rtt_s,
                      limit_s, ["--user", CORE, "--password", self.broker.passwords[CORE], "--ack"])
@@ -112,16 +120,17 @@ class Committed:
         self.depot.__exit__(*what)
 
     def drain(self, ours, count, limit_s):
-        """(records/s, records) that came from what the agent holds, from its start on."""
+        """(records/s, records) that came from what the agent holds, from its connection on; starts
+        it."""
         ours.write(self.depot.broker, self.depot.broker.port)
         before = self.taken()
-        start = time.monotonic()
         ours.restart()
-        taken, at = 0, start
-        while taken < count and at < start + limit_s:
-            time.sleep(0.05)
-            taken, at = self.taken() - before, time.monotonic()
-        return taken / (at - start), taken
+        online = wait_until(ours.online_since, 20, "the agent is online", [ours.program])
+        taken, at = 0, online
+        while taken < count and at < online + limit_s:
+            time.sleep(0.01)
+            taken, at = self.taken() - before, time.time()
+        return taken / (at - online), taken
 
     def taken(self):
         """Records, by the core's own count."""

@@ -32,7 +32,8 @@ class Report:
         self.disk = {}  # (name, records/s): bytes a record
         self.lines = []  # (name, peer, value, unit, n, target, met, ratio)
         self.failed = []
-        self.online_run = self.core_rate = None
+        self.online_run = None
+        self.core_rates = {}  # records: (records/s, of how many)
         self.commits = {}
 
     # ---- what comes in ----
@@ -51,6 +52,11 @@ class Report:
             figures["rss_mb"] = max(figures["rss_kib"], *figures.get("rss_drain_kib", [0])) * 1024 / MB
         self.found[name, count] = figures
 
+    def killed_at_once(self, name, count, came, accepted):
+        ours = name == OURS
+        self.line("spool.survivors_killed_at_once", came, "records", count, None if ours else name,
+                  accepted if ours else None, came == accepted if ours else None)
+
     def paced(self, name, rate, figures):
         self.disk[name, rate] = figures
 
@@ -60,8 +66,8 @@ class Report:
     def committed(self, count, rate, taken, limit_s):
         self.commits[count] = (rate, taken, limit_s)
 
-    def ingest(self, rate, count):
-        self.core_rate = (rate, count)
+    def ingest(self, count, rate, measured):
+        self.core_rates[count] = (rate, measured)
 
     # ---- judging ----
 
@@ -98,6 +104,7 @@ class Report:
         self.judge("spool.survivors", ours["survivors"], "records", count, ours["accepted"],
                    ours["survivors"] == ours["accepted"] == count)
         self.judge("spool.twice", ours["twice"], "records", count, 0, ours["twice"] == 0)
+        self.judge("spool.unordered", ours["unordered"], "records", count, 0, ours["unordered"] == 0)
         best = self.best(count, "drain_rate", True)
         target = max(120000, 2 * best[1]) if best else 120000
         self.judge("spool.drain", ours["drain_rate"], "records/s", count, target,
@@ -138,10 +145,10 @@ class Report:
             self.judge("spool.wire_online_250/s", wire, "bytes/record", records, None, None)
 
     def judge_core(self):
-        rate = self.core_rate[0] if self.core_rate else None
-        if rate:
-            self.judge("spool.core_ingest_rate", rate, "records/s", self.core_rate[1], None, None)
         for count, (got, taken, limit_s) in self.commits.items():
+            rate, measured = self.core_rates.get(count, (None, None))
+            if rate:
+                self.judge("spool.core_ingest_rate", rate, "records/s", measured, None, None)
             # One gateway against ten, on a machine that is never quite quiet: nine tenths are the same.
             self.judge("spool.drain_committed", got, "records/s", count, rate and round(0.9 * rate),
                        rate and got >= 0.9 * rate)
@@ -168,7 +175,7 @@ class Report:
         print(f"\n{'':44}{'n':>10}{'figure':>12}{'target':>10}  {'':8}ratio to best peer")
         for name, peer, value, unit, n, target, met, ratio in self.lines:
             verdict = "" if met is None else "met" if met else "MISSED"
-            beside = f"{ratio:,.2f} of {peer}" if ratio is not None else ""
+            beside = f"{ratio:,.2f} of {peer}" if ratio is not None else peer or ""
             text = shown(value, "{:,.0f}" if value is None or abs(value) >= 1000 else "{:,.1f}")
             print(f"{name:44}{shown(n, '{:,}'):>10}{text:>12}{shown(target, '{:,.0f}'):>10}  {verdict:8}"
                   f"{unit:14}{beside}")
@@ -176,18 +183,21 @@ class Report:
             print(f"NOT MEASURED {what}: {why}")
 
     def print_json(self):
+        def rounded(value):
+            return round(value, 3) if isinstance(value, float) else value
+
         for (name, count), figures in self.found.items():
             if name == OURS:
                 continue
             for key, _, _ in COLUMNS:
-                print(json.dumps({"name": f"spool.{key}", "peer": name, "value": figures.get(key),
+                print(json.dumps({"name": f"spool.{key}", "peer": name, "value": rounded(figures.get(key)),
                                   "unit": UNITS[key], "n": count, "target": None, "met": None}))
             for note in figures["notes"]:
                 print(json.dumps({"name": "spool.note", "peer": name, "value": note, "unit": None,
                                   "n": count, "target": None, "met": None}))
         for name, peer, value, unit, n, target, met, ratio in self.lines:
-            print(json.dumps({"name": name, "peer": peer, "value": value, "unit": unit, "n": n,
-                              "target": target, "met": met, "ratio": ratio}))
+            print(json.dumps({"name": name, "peer": peer, "value": rounded(value), "unit": unit, "n": n,
+                              "target": rounded(target), "met": met, "ratio": rounded(ratio)}))
         for what, why in self.failed:
             print(json.dumps({"name": "spool.not_measured", "peer": None, "value": f"{what}: {why}",
                               "unit": None, "n": None, "target": None, "met": None}))

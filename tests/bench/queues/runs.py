@@ -35,13 +35,17 @@ class Outage:
         self.drain_s = drain_s
         self.figures = {"notes": []}
 
-    def accept(self):
+    def note(self, text):
+        if text not in self.figures["notes"]:
+            self.figures["notes"].append(text)
+
+    def accept(self, settle_s=None):
         holder, found = self.holder, self.figures
         holder.start()
         before = written_of(holder.pid()) if holder.program else 0
         holder.begin_accept(self.series, 0, self.accept_s)
         report = holder.end_accept()
-        time.sleep(holder.plant.settle_s)
+        time.sleep(holder.plant.settle_s if settle_s is None else settle_s)
         after = written_of(holder.pid())
         accepted = report["accepted"]
         found["accepted"] = accepted
@@ -49,7 +53,7 @@ class Outage:
         found["disk_burst"] = per(after - before, accepted)
         found["rss_kib"] = rss_kib(holder.pid())[0]
         if accepted < self.series.count:
-            found["notes"].append(f"accepting not finished after {self.accept_s} s: {accepted:,} records")
+            self.note(f"accepting not finished after {self.accept_s} s")
 
     def again(self, killed, rtt_s=0.0):
         """The link comes back; what the far end says."""
@@ -70,8 +74,8 @@ class Outage:
         if got["unreadable"] or got["unknown"]:
             raise Failure(f"{self.holder.name}: {got['unreadable']} unreadable, {got['unknown']} unknown")
         if got["seconds"] >= self.drain_s - 5 and got["different"] < expected:
-            found["notes"].append(f"{where} not finished after {self.drain_s} s: "
-                                  f"{got['different']:,} records")
+            self.note(f"{where} not finished after {self.drain_s} s: {got['different']:,} of "
+                      f"{expected:,} records")
 
     def take_drain(self, got):
         found = self.figures
@@ -95,12 +99,20 @@ class Outage:
             found["survivors"] = None  # more may have come
         if holder.ram_only:
             holder.close()
-            Outage.accept(self)
+            self.accept()
             got = self.again(False)
         self.take_drain(got)
         if slow_link_s:
             self.slow(saved, slow_link_s)
         holder.close()
+
+    def killed_at_once(self):
+        """What is left where nobody had time to save anything: (records that came, accepted)."""
+        self.accept(0)
+        self.holder.kill()
+        got = self.again(True)
+        self.holder.close()
+        return got["different"], self.figures["accepted"]
 
     def slow(self, saved, slow_link_s):
         holder = self.holder
