@@ -53,7 +53,8 @@ from storm.weather import Plan, Storm  # noqa: E402
 PERIOD_MS = 200
 MAX_AGE_MS = 50  # of a reading that is not yet in the spool
 SIGNALS = f"odometer_km:{PERIOD_MS}ms speed_kmh:1s engine_coolant_temp_c:2s"
-SLACK_MS = 300  # by which a busy machine may be late
+# By which a busy machine may be late; more than one reading of a vehicle an end is never explained.
+SLACK_MS = 1500
 DRAIN_S = 120
 TIME_LIMIT_MS = 100  # by which the time of a value may be wrong
 VERDICT = ("seed", "lost", "applied_twice", "gaps_unreported", "unspooled")
@@ -240,7 +241,13 @@ class Run:
         self.lost_readings = []
         for vehicle, values in missing.items():
             _, left = explained(values, self.storm.agent_ends)
-            self.lost_readings += [(vehicle, values[at], at) for at in left]
+            self.lost_readings += [(vehicle, values[at], self.nearest_end(at)) for at in left]
+
+    def nearest_end(self, at):
+        """In words."""
+        ends = sorted(self.storm.agent_ends, key=lambda end: abs(end[0] - at))
+        after = (at - ends[0][0]) / 1000 if ends else 0
+        return f"served at {at} us, {after:+.0f} ms from the nearest end of the agent"
 
     def unspooled_limit(self):
         return self.depot.sim.count * len(self.storm.agent_ends)
