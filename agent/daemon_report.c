@@ -303,7 +303,7 @@ static void answer_status(struct daemon *daemon, struct jw *w)
 	jw_text(w, "gateway_id", daemon->config->gateway_id);
 	jw_text(w, "boot_id", clock_boot_id(clock));
 	jw_int(w, "uptime_s", (now - daemon->start_us) / 1000000);
-	jw_text(w, "clock", clock_quality_name(clock_quality(clock)));
+	jw_text(w, "clock", clock_quality_name(time_keeper_quality(&daemon->time)));
 	put_uplink(daemon, w);
 	put_spool(daemon, w);
 	put_sampler(daemon, w);
