@@ -237,6 +237,9 @@ static int take_lock(struct daemon *daemon)
 	if (r)
 		return r;
 	daemon->run_lock = daemon_lock_run(config);
+	/* Full, or not writable: daemon_open_spool() knows how to do without. */
+	if (daemon->run_lock == -ENOSPC || daemon->run_lock == -EROFS || daemon->run_lock == -EIO)
+		return 0;
 	r = take_folder(daemon->run_lock, "run folder", config->run_dir);
 	if (!r && !daemon_run_is_tmpfs(config))
 		log_warning("the run folder is not in memory, it wears the disk run_dir=\"%s\"",

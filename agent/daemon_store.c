@@ -13,6 +13,27 @@ static void on_move(struct loop_timer *timer);
 
 /* ---- spool ---- */
 
+/* Memory that is full, or no memory, is no reason to stand still: both floors lie in the state folder then,
+ * and everything is on disk before it counts. */
+static bool run_folder_refuses(int r)
+{
+	return r == -ENOSPC || r == -EROFS || r == -EIO;
+}
+
+static int open_in_state_folder(struct daemon *daemon, struct daemon_spool_paths *paths,
+				struct spool_config *config, char **notice, char *error,
+				size_t error_size)
+{
+	if (snprintf(paths->young, sizeof(paths->young), "%s/young-on-disk.db",
+		     daemon->config->state_dir) >= (int)sizeof(paths->young))
+		return -ENAMETOOLONG;
+	log_error("the run folder cannot be used, all is written to disk at once run_dir=\"%s\""
+		  " reason=\"%s\"",
+		  daemon->config->run_dir, error[0] ? error : "no lock can be made there");
+	config->window_us = 0;
+	return spool_open(config, &daemon->spool, notice, error, error_size);
+}
+
 int daemon_open_spool(struct daemon *daemon, unsigned damaged)
 {
 	struct daemon_spool_paths *paths = malloc(sizeof(*paths));
@@ -25,8 +46,12 @@ int daemon_open_spool(struct daemon *daemon, unsigned damaged)
 		r = daemon_spool_config(daemon->config, &daemon->clock.clock, paths, &config);
 	if (!r) {
 		config.damaged = damaged;
-		r = spool_open(&config, &daemon->spool, &notice, error, sizeof(error));
+		r = daemon->run_lock < 0
+			    ? daemon->run_lock
+			    : spool_open(&config, &daemon->spool, &notice, error, sizeof(error));
 	}
+	if (run_folder_refuses(r))
+		r = open_in_state_folder(daemon, paths, &config, &notice, error, sizeof(error));
 	if (notice)
 		log_error("spool replaced: %s", notice);
 	free(notice);

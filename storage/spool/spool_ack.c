@@ -8,7 +8,10 @@
 
 #include "storage/spool/spool_priv.h"
 
-#define DOOM_US INT64_C(500000)
+/* A few may wait for company; many would all be sent again after a crash. */
+#define DOOM_FEW_US INT64_C(5000000)
+#define DOOM_MANY_US INT64_C(500000)
+#define DOOM_FEW 16
 
 const struct id_range *spool_doomed(const struct spool *spool, int64_t id)
 {
@@ -36,6 +39,7 @@ int spool_delete_doomed(struct spool *spool)
 void spool_clear_doomed(struct spool *spool)
 {
 	spool->doomed_count = 0;
+	spool->doomed_batches = 0;
 	spool->doom_due_us = INT64_MAX;
 }
 
@@ -57,8 +61,16 @@ static void doom(struct spool *spool, struct id_range range)
 		(size_t)(spool->doomed_count - end) * sizeof(*doomed));
 	spool->doomed_count += 1 - (end - at);
 	doomed[at] = range;
-	if (spool->doom_due_us == INT64_MAX)
-		spool->doom_due_us = clock_mono_us(spool->clock) + DOOM_US;
+}
+
+static void arm_doom(struct spool *spool, int64_t batches)
+{
+	int64_t due = clock_mono_us(spool->clock);
+
+	spool->doomed_batches += batches;
+	due += spool->doomed_batches > DOOM_FEW ? DOOM_MANY_US : DOOM_FEW_US;
+	if (due < spool->doom_due_us)
+		spool->doom_due_us = due;
 }
 
 /* What the disk has in a range counts as gone from now on; *ret_batches is how many. */
@@ -118,9 +130,8 @@ static int make_room(struct spool *spool)
 
 static int ack_on_disk(struct spool *spool, struct id_range range)
 {
-	int64_t at, batches = 0;
+	int64_t at, batches = 0, all = 0;
 	struct id_range part;
-	bool some = false;
 	int r;
 
 	if (!spool->sql[DISK] || !spool_on_disk(spool))
@@ -135,13 +146,14 @@ static int ack_on_disk(struct spool *spool, struct id_range range)
 			spool->recount = true;
 			return r == -EUCLEAN ? r : 0;
 		}
-		some |= batches > 0;
+		all += batches;
 		spool->now.acked += batches;
 	}
-	if (!some)
+	if (!all)
 		return 0;
 	(void)make_room(spool);
 	doom(spool, range);
+	arm_doom(spool, all);
 	return 0;
 }
 

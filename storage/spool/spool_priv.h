@@ -141,6 +141,7 @@ struct spool {
 	/* Acknowledged, and still on the disk floor. */
 	struct id_range doomed[DOOMED_MAX];
 	int doomed_count;
+	int64_t doomed_batches;
 	int64_t doom_due_us;
 
 	struct mark marks[MARKS];

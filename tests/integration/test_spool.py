@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 
 import pytest
 
@@ -129,3 +130,54 @@ def test_a_spool_that_is_replaced_under_a_running_agent_goes_on_sending():
                                before[device]["last_update_received_at"]
                                for device, item in depot.core.health().items()), 10,
                    "there is newer data", [depot.agent])
+
+
+def written(depot):
+    return depot.agent.status()["spool"]["written_bytes_total"]
+
+
+def test_online_the_disk_is_not_written():
+    with Depot(vehicles=2) as depot:
+        depot.start(source={"period": "200 ms"})
+        depot.wait_healthy()
+        # The first trouble codes are an alarm: that goes to disk, and leaves it again.
+        wait_until(lambda: depot.agent.log().count("state=ok") >= 2, 20, "the sources are read",
+                   [depot.agent])
+        settled = {"at": time.monotonic(), "written": written(depot)}
+
+        def quiet():
+            if written(depot) != settled["written"]:
+                settled.update(at=time.monotonic(), written=written(depot))
+            return time.monotonic() - settled["at"] > 6
+
+        wait_until(quiet, 40, "the disk is left alone", [depot.agent], 0.2)
+        committed = depot.agent.status()["uplink"]["acked"]
+        before, log = written(depot), depot.agent.spool.with_name("spool.db-wal").stat()
+        wait_until(lambda: depot.agent.status()["uplink"]["acked"] > committed + 12, 30,
+                   "a dozen batches are committed", [depot.agent])
+        assert written(depot) == before
+        assert depot.agent.spool.with_name("spool.db-wal").stat().st_mtime_ns == log.st_mtime_ns
+
+
+def test_a_run_folder_without_room_is_done_without(tmp_path):
+    memory = tmp_path / "run"
+    memory.mkdir()
+    if run(["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", memory], check=False).returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        (memory / "fill").write_bytes(b"x" * 8192)
+        with Depot(vehicles=1) as depot:
+            depot.broker.start()
+            depot.sim.start()
+            agent = depot.add_agent(GATEWAY, depot.sim.vehicles, {"period": "200 ms"},
+                                    settings={"agent": {"run_dir": memory}}, register=False)
+            agent.start()
+            wait_until(lambda: "all is written to disk at once" in agent.log(), 10,
+                       "the agent says so", [agent])
+            wait_until(lambda: (agent.status() or {}).get("spool", {}).get("batches", 0) >= 3, 20,
+                       "batches are kept", [agent])
+            with sqlite3.connect(f"file:{agent.spool}?mode=ro", uri=True) as db:
+                assert db.execute("SELECT count(*) FROM batch").fetchone()[0] >= 3
+            db.close()
+    finally:
+        run(["umount", "-l", memory], check=False)

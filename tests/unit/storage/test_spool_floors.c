@@ -311,6 +311,8 @@ static void the_disk_forgets_in_groups(void **state)
 	assert_int_equal(stats_of(card).acked_total, 100);
 	assert_int_equal(stats_of(card).batches, 0);
 	pass(card, SECOND_US);
+	assert_int_equal(count_on(card->f->path), 10);
+	pass(card, 5 * SECOND_US);
 	assert_int_equal(count_on(card->f->path), 0);
 }
 
