@@ -196,11 +196,14 @@ int ledger_end(struct accept *accept, struct ledger *ledger, const struct wire_e
 	       int64_t now_ms)
 {
 	struct coredb_epoch *epoch = &ledger->epoch;
+	int64_t stated = end->end;
 	int r = note_boot(accept, epoch, end->boot_id, now_ms);
 
 	if (r)
 		return accept_fail(accept, r, "boot");
-
+	/* Numbers past it were heard: a card that was set back says what was true once. */
+	if (stated <= epoch->highest)
+		stated = -1;
 	for (size_t i = 0; i < end->held_count; i++) {
 		if (end->held[i].first < 1 || end->held[i].last < end->held[i].first ||
 		    end->held[i].last == INT64_MAX)
@@ -212,8 +215,8 @@ int ledger_end(struct accept *accept, struct ledger *ledger, const struct wire_e
 		ledger->lost_changed = true;
 	epoch->over = true;
 	epoch->abandoned = false;
-	if (end->end > epoch->end) {
-		epoch->end = end->end;
+	if (stated > epoch->end) {
+		epoch->end = stated;
 		ledger->lost_changed = true;
 	}
 	for (size_t i = 0; i < end->held_count; i++) {

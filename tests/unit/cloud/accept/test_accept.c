@@ -856,11 +856,33 @@ static void two_epochs_that_alternate_are_two_machines(void **state)
 	assert_int_equal(bench_query(b, "SELECT duplicate_at FROM gateway_state"), WALL);
 }
 
+static void an_end_below_a_number_that_was_heard_is_not_believed(void **state)
+{
+	struct bench *b = *state;
+	struct pack pack;
+
+	pack_begin(&pack, b, "e1", 5);
+	pack_soc(&pack, "d1", clock_mono_us(&b->clock.clock), 50);
+	assert_int_equal(pack_send(&pack, b, NULL), 0);
+	/* As an image of the card says that was taken after number 2 and put back after number 5. */
+	pack_begin(&pack, b, "e2", 1);
+	pack_raw(&pack, "{\"kind\":\"epoch_end\",\"epoch\":\"e1\",\"boot_id\":\"boot-1\","
+			"\"held\":[],\"end\":3}");
+	assert_int_equal(pack_send(&pack, b, NULL), 0);
+	assert_int_equal(bench_commit(b), 0);
+	assert_int_equal(bench_query(b, "SELECT end_at FROM epoch WHERE name = 'e1'"), -1);
+	assert_int_equal(bench_query(b, "SELECT last FROM gap WHERE possible = 0 AND first = 1"),
+			 4);
+	assert_int_equal(bench_query(b, "SELECT first FROM gap WHERE possible = 1 AND last = -1"),
+			 6);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 
 int suite_cloud_accept(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(an_end_below_a_number_that_was_heard_is_not_believed),
 		TEST(a_batch_is_acked_after_its_commit_and_not_before),
 		TEST(a_batch_that_comes_again_is_acked_again_and_changes_nothing),
 		TEST(another_body_under_the_same_number_is_taken_too_and_the_epoch_is_forked),
