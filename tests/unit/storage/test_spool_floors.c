@@ -222,6 +222,30 @@ static void what_is_acknowledged_within_the_window_never_reaches_the_disk(void *
 	assert_int_equal(fault_disk_position(card->disk), changes);
 }
 
+static void the_bytes_that_are_told_are_those_that_were_written(void **state)
+{
+	struct card *card = *state;
+	const int64_t begin = fault_disk_position(card->disk);
+	const int64_t before = stats_of(card).written_bytes_total;
+	const struct fault_change *change_at;
+	int64_t at, bytes = 0;
+	int i;
+
+	for (i = 1; i <= 3000; i++) {
+		(void)fixture_put(card->f, SAMPLE, i, 900);
+		pass(card, SECOND_US / 4);
+		if (i > 20 && i % 3 == 0)
+			ack(card, i - 20, i - 15);
+	}
+	for (at = begin; at < fault_disk_position(card->disk); at++) {
+		change_at = fault_disk_change(card->disk, at);
+		if (change_at->kind == FAULT_WRITTEN)
+			bytes += (int64_t)change_at->len;
+	}
+	assert_true(bytes > 5000000); /* checkpoints are among them */
+	assert_int_equal(stats_of(card).written_bytes_total - before, bytes);
+}
+
 static void what_is_older_than_the_window_goes_to_disk_in_one_commit(void **state)
 {
 	struct card *card = *state;
@@ -753,6 +777,7 @@ int suite_storage_spool_floors(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest cases[] = {
 		CASE(what_is_acknowledged_within_the_window_never_reaches_the_disk),
+		CASE(the_bytes_that_are_told_are_those_that_were_written),
 		CASE(what_is_older_than_the_window_goes_to_disk_in_one_commit),
 		CASE(a_batch_is_never_young_for_longer_than_the_window),
 		CASE(an_alarm_is_on_disk_before_append_returns),
