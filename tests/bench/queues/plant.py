@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import signal
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ import time
 from pathlib import Path
 
 from freshet import Failure, wait_until
-from freshet.depot import build_folder, sbin
+from freshet.depot import build_folder, memory_folder, sbin
 from freshet.process import Program, free_port, listening
 
 VEHICLES = 20  # of the generator
@@ -96,7 +97,8 @@ class FarBroker(Program):
     def __init__(self, folder, name="far"):
         self.port = free_port()
         conf = Path(folder) / f"{name}.conf"
-        conf.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n"
+        conf.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
+                        f"user {pwd.getpwuid(os.getuid()).pw_name}\n"
                         "set_tcp_nodelay true\nmax_queued_messages 0\nmax_inflight_messages 0\n"
                         "persistence false\nlog_dest stderr\nlog_type error\n", encoding="utf-8")
         super().__init__(name, [sbin("mosquitto"), "-c", conf], folder)
@@ -165,7 +167,7 @@ class Plant:
         self.bin = self.build / "bin"
         # Not in /tmp, which may be memory: what is measured is a disk.
         self.folder = Path(tempfile.mkdtemp(prefix="bench-spool-", dir=self.build))
-        self.memory = Path(tempfile.mkdtemp(prefix="freshet-bench-", dir="/dev/shm"))
+        self.memory = Path(tempfile.mkdtemp(prefix="freshet-bench-", dir=memory_folder()))
         self.programs = []
         self.count = 0
 
