@@ -19,7 +19,7 @@ from collections import Counter
 CONNECT, PUBLISH, PUBACK = 1, 3, 4
 UP, DOWN = "up", "down"
 WAITING_MAX = 8 << 20  # bytes that one direction keeps while it is held
-LOSSY_S = (0.2, 3.0)  # after which a connection ends that has lost a packet
+LOSSY_S = (0.2, 3.0)  # after which a connection may end that has lost a packet
 LAG_S = 0.15  # the most by which a second copy comes late
 
 # What can be done to a packet; "any" of these names may be armed by Proxy.harm().
@@ -152,8 +152,9 @@ class Direction:
             last = chance.randrange(first, len(packet)) + 1
             self.put(packet[:first] + packet[last:])
         elif harm in ("drop", "drop_any"):
-            # A connection that has lost something does not last: TCP loses nothing while it lives.
-            asyncio.get_running_loop().call_later(chance.uniform(*LOSSY_S), self.link.end)
+            # TCP loses nothing while it lives, so the connection ends soon; brokers lose things, too.
+            if chance.random() < 0.5:
+                asyncio.get_running_loop().call_later(chance.uniform(*LOSSY_S), self.link.end)
         elif harm == "break_off":
             self.put(packet[:chance.randrange(len(packet))])
             self.put(None)
