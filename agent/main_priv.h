@@ -50,7 +50,7 @@ int main_spool_drop(const struct agent_config *config, const struct options *opt
 struct main_spool {
 	struct spool *spool;
 	struct clock_system clock;
-	int lock;
+	int lock, run_lock;
 };
 /* Says on stderr what is wrong with the files. Returns 0, -EWOULDBLOCK where the agent runs, -errno. */
 int main_spool_open(const struct agent_config *config, struct main_spool *spool);

@@ -38,23 +38,41 @@ static int open_files(const struct agent_config *config, struct clock_system *cl
 	return r;
 }
 
-int main_spool_open(const struct agent_config *config, struct main_spool *spool)
+/* Both folders: an agent may share one of them by mistake. */
+static int take_locks(const struct agent_config *config, struct main_spool *spool)
 {
-	int r;
-
 	spool->lock = daemon_lock(config);
 	if (spool->lock < 0)
 		return spool->lock;
+	spool->run_lock = daemon_lock_run(config);
+	if (spool->run_lock >= 0)
+		return 0;
+	close(spool->lock);
+	return spool->run_lock;
+}
+
+static void drop_locks(struct main_spool *spool)
+{
+	close(spool->run_lock);
+	close(spool->lock);
+}
+
+int main_spool_open(const struct agent_config *config, struct main_spool *spool)
+{
+	int r = take_locks(config, spool);
+
+	if (r)
+		return r;
 	r = open_files(config, &spool->clock, &spool->spool);
 	if (r)
-		close(spool->lock);
+		drop_locks(spool);
 	return r;
 }
 
 void main_spool_close(struct main_spool *spool)
 {
 	spool_close(spool->spool);
-	close(spool->lock);
+	drop_locks(spool);
 }
 
 /* ---- ls ---- */
