@@ -172,6 +172,7 @@ static void only_who_may_change_things_dismisses_and_it_is_written_down(void **s
 	assert_true(text_is(jr_get(root(desk), "dismissed_by"), "token:token-3"));
 	assert_true(text_is(jr_get(root(desk), "note"), "it was \"off\""));
 	assert_int_equal(desk_post(desk, path, ""), 409);
+	assert_true(text_is(jr_get(root(desk), "title"), "Conflict"));
 	(void)snprintf(path, sizeof(path), WS "/gaps/%lld/dismiss", (long long)sure);
 	assert_int_equal(desk_post(desk, path, ""), 409);
 	assert_int_equal(desk_post(desk, WS "/gaps/4711/dismiss", ""), 404);
