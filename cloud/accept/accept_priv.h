@@ -1,4 +1,22 @@
-/* What the files of this module share. */
+/* What the files of this module share. Which file does what:
+ *
+ *	accept.c     the door: transactions, caches, answers after the commit
+ *	batch.c      a batch: taken apart, ordered, its records taken, kept whole
+ *	judge.c      whether a body is new, came before, or shares its number with another
+ *	records.c    one record: who it is about, whether it may be taken, what it changes
+ *	single.c     updates that did not come in a batch, and those out of the parking
+ *	fed.c        which gateway fed which device, by day
+ *	epochs.c     what an epoch committed, lost and may still hold
+ *	gaps.c       the gaps that follow from that
+ *	fold.c       epochs that are over become one row each
+ *	boots.c      the clock of a boot, and what moves with it
+ *	own_clock.c  what was received while the core's own clock was wrong
+ *	gateway.c    link and status
+ *	duplicate.c  two machines with one identity
+ *	sweep.c      what time alone changes
+ *	cache.c      devices in memory; sets.c: interval sets from and to the database
+ *	evidence.c   from what the database holds to what cloud/domain judges
+ */
 #ifndef CLOUD_ACCEPT_ACCEPT_PRIV_H
 #define CLOUD_ACCEPT_ACCEPT_PRIV_H
 

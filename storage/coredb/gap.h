@@ -12,9 +12,8 @@ struct coredb_gap {
 	const char *epoch_name;            /* on reading; "" without */
 	int64_t first, last;               /* batch numbers; last -1: open tail */
 	int64_t records;                   /* -1: not known */
-	const char
-		*reason; /* "spool_full", "below_floor", "epoch_end", "abandoned", "parked_full" */
-	bool possible;   /* may be empty: nobody knows where the epoch ended */
+	const char *reason;                /* docs/http-api.md lists them */
+	bool possible;                     /* may be empty: nobody knows where the epoch ended */
 	int64_t detected_at_ms;
 	int64_t recovered_at_ms; /* NO_TIME: still lost */
 	/* Its records were read between these moments of the epoch's time base; NO_TIME: not known. */
