@@ -275,6 +275,11 @@ int spool_drop_unreadable(struct spool *spool, enum floor_name floor, int64_t id
 	int r;
 
 	r = spool_drop_some(spool, &choice, NULL);
+	/* It was read a moment ago and is not found by its id: the tree is broken. */
+	if (r == 0) {
+		spool->blame = floor;
+		return spool_fail(spool, -EUCLEAN, "a batch is not found where it was read");
+	}
 	return r < 0 ? r : 0;
 }
 

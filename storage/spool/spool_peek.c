@@ -61,6 +61,7 @@ static int advance(struct reader *reader, enum floor_name floor)
 	struct spool *spool = reader->spool;
 	struct cursor *cursor = &reader->cursors[floor];
 	const struct id_range *doomed;
+	int64_t past = 0;
 	int r;
 
 	if (!cursor->stmt)
@@ -70,6 +71,14 @@ static int advance(struct reader *reader, enum floor_name floor)
 		doomed = floor == DISK ? spool_doomed(spool, cursor->id) : NULL;
 		if (!doomed)
 			return 0;
+		/* In a broken tree what was stepped over comes again, for ever. */
+		if (past && (reader->back ? cursor->id >= past : cursor->id <= past)) {
+			sql_done(cursor->stmt);
+			cursor->stmt = NULL;
+			spool->blame = floor;
+			return spool_fail(spool, -EUCLEAN, "batches are not in their order");
+		}
+		past = reader->back ? doomed->first : doomed->last;
 		cursor->stmt = prepare(spool, floor, reader->back,
 				       reader->back ? doomed->first : doomed->last);
 	}

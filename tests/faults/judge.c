@@ -227,6 +227,8 @@ static void check_bounds(struct after *after, const struct story_batch *batch)
 		wrong(after, "not within the times of its gap", batch);
 }
 
+static bool ended_once(struct after *after, const struct story_batch *batch);
+
 static void check_word(struct after *after, const struct story_batch *batch, bool may_be_beyond)
 {
 	struct judge *judge = after->judge;
@@ -280,7 +282,8 @@ static void check_words(struct after *after, bool killed,
 
 		if (batch->made > after->stamp)
 			continue;
-		check_word(after, batch, beyond && beyond(after, batch->epoch));
+		check_word(after, batch,
+			   beyond && (beyond(after, batch->epoch) || ended_once(after, batch)));
 		if (strcmp(last_epoch, batch->epoch) != 0)
 			check_false_gaps(after, batch->epoch);
 		last_epoch = batch->epoch;
@@ -365,6 +368,22 @@ static bool beyond_telling(struct after *after, const char *epoch)
 	int64_t floor;
 
 	return spool_floor(after->spool, epoch, &floor) != 0 && !core_knows(after, epoch);
+}
+
+/* The card is as it was after an orderly stop, and says where the epoch ended then; but the agent was
+ * started again in the same boot and went on in it, and of that the core has heard nothing. */
+static bool ended_once(struct after *after, const struct story_batch *batch)
+{
+	struct sql_stmt *stmt = sql_stmt(coredb_sql(after->core->db),
+					 "SELECT 1 FROM epoch WHERE name = $1 AND over = 1 AND"
+					 " end_at >= 0 AND end_at <= $2 AND highest < $2");
+	bool is;
+
+	sql_bind_text(stmt, 1, batch->epoch);
+	sql_bind_int(stmt, 2, batch->number);
+	is = sql_step(stmt) == 1;
+	sql_done(stmt);
+	return is;
 }
 
 struct asked {
