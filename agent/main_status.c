@@ -149,6 +149,9 @@ static void print_sampler(const struct jr_value *sampler)
 {
 	(void)printf("sampler   %" PRId64 " values told, %" PRId64 " within their deadband",
 		     main_int_of(sampler, "told"), main_int_of(sampler, "withheld"));
+	if (main_int_of(sampler, "limited"))
+		(void)printf(", %" PRId64 " replaced within the minimum interval",
+			     main_int_of(sampler, "limited"));
 	if (main_int_of(sampler, "coalesced"))
 		(void)printf(", %" PRId64 " replaced while the spool took nothing",
 			     main_int_of(sampler, "coalesced"));

@@ -1,10 +1,11 @@
 #include "agent/renewal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 #define LOOK_US INT64_C(5000000)
 #define RETRY_US INT64_C(600000000) /* after a try that said nothing of the certificate */
@@ -68,28 +69,9 @@ static bool same_stamp(const struct renewal_stamp *a, const struct renewal_stamp
 	return a->device == b->device;
 }
 
-static int sync_folder(const char *path)
-{
-	char folder[RENEWAL_PATH_SIZE];
-	const char *slash = strrchr(path, '/');
-	int fd, r = 0;
-
-	if (!slash)
-		return 0;
-	(void)snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path),
-		       path);
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd))
-		r = -errno;
-	close(fd);
-	return r;
-}
-
 static int move(const char *from, const char *to)
 {
-	return rename(from, to) ? -errno : sync_folder(to);
+	return rename(from, to) ? -errno : file_sync_name(to);
 }
 
 static bool may_try(struct renewal *renewal, int64_t at_ms, int64_t now_us)

@@ -1,15 +1,15 @@
 /* Renewal of the gateway's certificate: a new one is tried before the old one is given up.
  *
  * Whoever renews certificates puts the new pair beside the old: KEY_FILE.new, then CERT_FILE.new (the
- * latter alone where the key stays). The gateway finds it, checks it by itself (readable, the key its owner's alone, both
- * belong together, valid now), connects with it, and only when the broker has accepted the login and
- * answered takes it for good, by renaming it to the configured names. Until then the old pair stays
- * and is used for every other attempt. A new pair that the broker refuses is not tried again until
- * its files change.
+ * latter alone where the key stays). The gateway finds it, checks it by itself (readable, the key its
+ * owner's alone, both belong together, valid now), connects with it, and only when the broker has
+ * accepted the login and answered takes it for good, by renaming it to the configured names. Until
+ * then the old pair stays and is used for every other attempt. A new pair that the broker refuses is
+ * not tried again until its files change.
  *
  * A rename that was cut off between key and certificate leaves a new certificate for the key in use,
- * which is tried, and renamed, as any. One thread. The files' folder must be the gateway's to write; where it is not, the new
- * pair goes on being used from where it is.
+ * which is tried, and renamed, as any. One thread. The files' folder must be the gateway's to write;
+ * where it is not, the new pair goes on being used from where it is.
  */
 #ifndef AGENT_RENEWAL_H
 #define AGENT_RENEWAL_H

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define PATH_SIZE 4096
 
 int64_t saved_time_load(const char *folder)
@@ -52,20 +54,6 @@ static int write_synced(const char *path, const char *text, size_t len)
 	return r;
 }
 
-/* The new name of a file lasts once its folder is on disk. */
-static int sync_folder(const char *folder)
-{
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd))
-		r = -errno;
-	close(fd);
-	return r;
-}
-
 int saved_time_store(const char *folder, int64_t ms)
 {
 	const int64_t saved = saved_time_load(folder);
@@ -87,5 +75,5 @@ int saved_time_store(const char *folder, int64_t ms)
 		(void)unlink(beside);
 		return r;
 	}
-	return sync_folder(folder);
+	return file_sync_name(path);
 }

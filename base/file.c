@@ -103,3 +103,25 @@ int file_open_secret(const char *path, int *ret_fd, char *problem, size_t proble
 			       r == -EINVAL ? "not a file" : strerror(-r));
 	return r;
 }
+
+int file_sync_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder;
+	int fd, r = 0;
+
+	if (!slash)
+		folder = strdup(".");
+	else
+		folder = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	if (!folder)
+		return -ENOMEM;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(folder);
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd))
+		r = -errno;
+	(void)close(fd);
+	return r;
+}

@@ -1,5 +1,5 @@
-/* Files that are small enough to be read at once: configuration, profiles, maps. Stateless; any
- * thread.
+/* Files that are small enough to be read at once: configuration, profiles, maps; secrets; names that
+ * are to last. Stateless; any thread.
  */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
@@ -15,5 +15,9 @@ int file_read(const char *path, size_t most, char **ret_text, size_t *ret_len);
  * caller closes; -EPERM where others may, too; -EINVAL for what is no file, -errno. `problem` (may be
  * NULL) then says which file and what is to be done. */
 int file_open_secret(const char *path, int *ret_fd, char *problem, size_t problem_size);
+
+/* Once a file was made, renamed or removed as `path`, that lasts over a power cut when its folder is on
+ * disk: this syncs the folder. Returns 0, -ENOMEM or -errno. */
+int file_sync_name(const char *path);
 
 #endif

@@ -1,7 +1,6 @@
 /* Setting a corrupt file aside. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/rfc3339.h"
 #include "storage/spool/spool_priv.h"
 
@@ -34,28 +34,6 @@ static int rename_suffixed(const char *from, const char *to, const char *suffix)
 	return r;
 }
 
-static int sync_folder(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *folder;
-	int fd, r = 0;
-
-	if (!slash)
-		folder = strdup(".");
-	else
-		folder = strndup(path, slash == path ? 1 : (size_t)(slash - path));
-	if (!folder)
-		return -ENOMEM;
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(folder);
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd))
-		r = -errno;
-	(void)close(fd);
-	return r;
-}
-
 /* The log goes last. Were it gone and the file not, the file alone could pass for an older state of
  * the spool, and numbers would be given twice. The log alone never passes: with pages missing it is
  * corrupt again, with none missing it is the newest state. */
@@ -70,7 +48,7 @@ static int move_aside(const char *path, const char *aside)
 		if (r && (r != -ENOENT || i == 0))
 			return r;
 	}
-	return sync_folder(path);
+	return file_sync_name(path);
 }
 
 /* Old ones go.

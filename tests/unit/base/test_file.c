@@ -100,6 +100,21 @@ static void a_fifo_without_a_writer_does_not_hold_the_program(void **state)
 	free(text);
 }
 
+static void the_folder_of_a_name_is_synced_if_it_is_there(void **state)
+{
+	char deep[128];
+
+	(void)state;
+	assert_int_equal(file_sync_name(path), 0);
+	assert_int_equal(file_sync_name("/it"), 0);
+	assert_int_equal(file_sync_name("it"), 0);
+	(void)snprintf(deep, sizeof(deep), "%s/away/it", folder);
+	assert_int_equal(file_sync_name(deep), -ENOENT);
+	write_file(1);
+	(void)snprintf(deep, sizeof(deep), "%s/it", path);
+	assert_int_equal(file_sync_name(deep), -ENOTDIR);
+}
+
 int suite_base_file(void);
 
 int suite_base_file(void)
@@ -110,6 +125,7 @@ int suite_base_file(void)
 		CASE(a_longer_file_gives_nothing),
 		CASE(what_cannot_be_read_says_why),
 		CASE(a_fifo_without_a_writer_does_not_hold_the_program),
+		CASE(the_folder_of_a_name_is_synced_if_it_is_there),
 	};
 #undef CASE
 

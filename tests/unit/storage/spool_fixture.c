@@ -14,6 +14,8 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "storage/sql/sql.h"
+
 #define NOW_MS INT64_C(1795190400000) /* 2026-11-20T16:00:00Z */
 #define PUT_MAX 262144
 
@@ -290,4 +292,21 @@ void seen_free(struct seen *seen)
 {
 	free(seen->items);
 	seen->items = NULL;
+}
+
+int64_t fixture_count_on_disk(const struct spool_fixture *f, const char *where)
+{
+	struct sql *sql = NULL;
+	struct sql_stmt *stmt;
+	char text[160];
+	int64_t count;
+
+	(void)snprintf(text, sizeof(text), "sqlite:%s", f->path);
+	assert_int_equal(sql_open(text, SQL_READ_ONLY, &sql, NULL, 0), 0);
+	(void)snprintf(text, sizeof(text), "SELECT count(*) FROM batch WHERE %s", where);
+	stmt = sql_stmt(sql, text);
+	assert_int_equal(sql_step(stmt), 1);
+	count = sql_int(stmt, 0);
+	sql_close(sql);
+	return count;
 }

@@ -42,6 +42,9 @@ int64_t fixture_put(struct spool_fixture *f, enum wire_class class, int n, size_
 int fixture_try(struct spool_fixture *f, enum wire_class class, int n, size_t size,
 		int64_t *ret_number);
 
+/* How many batches the disk holds of which SQL's `where` is true, asked from outside. */
+int64_t fixture_count_on_disk(const struct spool_fixture *f, const char *where);
+
 struct seen_batch {
 	char epoch[IDS_RANDOM_SIZE];
 	char prev[IDS_RANDOM_SIZE];

@@ -391,23 +391,6 @@ static int find_log(struct spool_fixture *f)
 	return -1;
 }
 
-/* What the disk has, asked from outside. */
-static int64_t count_on_disk(struct spool_fixture *f)
-{
-	struct sql *sql = NULL;
-	struct sql_stmt *stmt;
-	char url[160];
-	int64_t count;
-
-	(void)snprintf(url, sizeof(url), "sqlite:%s", f->path);
-	assert_int_equal(sql_open(url, SQL_READ_ONLY, &sql, NULL, 0), 0);
-	stmt = sql_stmt(sql, "SELECT count(*) FROM batch");
-	assert_int_equal(sql_step(stmt), 1);
-	count = sql_int(stmt, 0);
-	sql_close(sql);
-	return count;
-}
-
 static void a_disk_that_fails_loses_nothing(void **state)
 {
 	struct spool_fixture *f = *state;
@@ -444,7 +427,7 @@ static void a_disk_that_fails_loses_nothing(void **state)
 	spool_stats(f->spool, &stats);
 	assert_int_equal(stats.disk_errno, 0);
 	assert_int_equal(stats.young_batches, 0);
-	assert_int_equal(count_on_disk(f), 20);
+	assert_int_equal(fixture_count_on_disk(f, "1"), 20);
 	assert_int_equal(fixture_put(f, SAMPLE, 21, 3000), 21);
 	fixture_abandon(f);
 	assert_int_equal(fixture_put(f, SAMPLE, 22, 3000), 22);

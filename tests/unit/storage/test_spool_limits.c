@@ -232,22 +232,6 @@ static void the_write_budget_is_kept_in_any_day(void **state)
 	assert_true(stats.measured_ms >= INT64_C(48) * 3600 * 1000 - 1000);
 }
 
-static int64_t alarms_on_disk(struct spool_fixture *f)
-{
-	struct sql *sql = NULL;
-	struct sql_stmt *stmt;
-	char url[160];
-	int64_t count;
-
-	(void)snprintf(url, sizeof(url), "sqlite:%s", f->path);
-	assert_int_equal(sql_open(url, SQL_READ_ONLY, &sql, NULL, 0), 0);
-	stmt = sql_stmt(sql, "SELECT count(*) FROM batch WHERE class = 2");
-	assert_int_equal(sql_step(stmt), 1);
-	count = sql_int(stmt, 0);
-	sql_close(sql);
-	return count;
-}
-
 static void over_the_budget_alarms_are_written_and_samples_given_up(void **state)
 {
 	struct spool_fixture *f = *state;
@@ -270,7 +254,7 @@ static void over_the_budget_alarms_are_written_and_samples_given_up(void **state
 	on_disk = stats.disk_batches;
 	(void)fixture_put(f, ALARM, 401, 100);
 	assert_true(stats_of(f).disk_batches > on_disk);
-	assert_int_equal(alarms_on_disk(f), 1);
+	assert_int_equal(fixture_count_on_disk(f, "class = 2"), 1);
 	/* A restart does not fill it up again. */
 	fixture_reopen(f);
 	assert_true(stats_of(f).budget_left <= 0);
