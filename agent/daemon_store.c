@@ -130,6 +130,8 @@ static void on_move(struct loop_timer *timer)
 	/* A disk that came has batches with ids of their own. */
 	if (spool_take_replaced(daemon->spool) && daemon->uplink)
 		uplink_spool_replaced(daemon->uplink);
+	if (spool_take_passed_over(daemon->spool) && daemon->uplink)
+		uplink_spool_passed_over(daemon->uplink);
 	watch_drops(daemon);
 	daemon_arm_spool(daemon);
 }

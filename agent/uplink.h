@@ -126,6 +126,8 @@ int uplink_start(struct uplink *uplink);
 void uplink_stored(struct uplink *uplink, size_t count);
 /* The spool is another file now, with ids and epochs of its own: a new connection starts over. */
 void uplink_spool_replaced(struct uplink *uplink);
+/* The spool may have shown less than it holds, and shows all again: the backlog begins anew. */
+void uplink_spool_passed_over(struct uplink *uplink);
 /* The gateway's report is another one: it is sent soon. */
 void uplink_status_changed(struct uplink *uplink);
 /* Says offline, waits shortly for the broker, disconnects; then env->stopped(), possibly before this

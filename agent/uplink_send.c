@@ -72,6 +72,22 @@ void uplink_stored(struct uplink *uplink, size_t count)
 	uplink_data_pump(uplink);
 }
 
+void uplink_spool_passed_over(struct uplink *uplink)
+{
+	int64_t newest = 0;
+	int r;
+
+	if (uplink->report.state != UPLINK_ONLINE || !uplink->subscribed)
+		return; /* a connection begins with the oldest */
+	r = newest_id(uplink, &newest);
+	if (r) {
+		uplink_spool_error(uplink, r);
+		return;
+	}
+	window_rewind(&uplink->window, newest);
+	uplink_data_soon(uplink);
+}
+
 /* ---- one batch ---- */
 
 /* The floor of an epoch rises with acknowledgements; stating an older one is harmless, and asking for

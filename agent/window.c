@@ -311,6 +311,17 @@ void window_missing(struct window *window, const struct window_choice *choice)
 	}
 }
 
+void window_rewind(struct window *window, int64_t newest)
+{
+	window->backlog = 0;
+	if (newest > window->newest) {
+		window->newest = newest;
+		window->live = newest;
+		window->behind = 0;
+	}
+	window->mark = window->live;
+}
+
 bool window_holds(const struct window *window, int64_t id)
 {
 	for (size_t i = 0; i < sizeof(window->entries) / sizeof(window->entries[0]); i++)

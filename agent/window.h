@@ -117,6 +117,9 @@ void window_sent(struct window *window, int64_t id, int64_t bytes, enum window_l
 		 int64_t now_us);
 /* There is none: AGAIN's batch is gone from the spool, or NEXT's range is empty. */
 void window_missing(struct window *window, const struct window_choice *choice);
+/* Batches may have been passed over: the backlog begins again with the oldest. The spool holds batches up
+ * to `newest`. What is in flight is not sent again for it. */
+void window_rewind(struct window *window, int64_t newest);
 /* True where this batch is in flight or deferred: NEXT met one that the other lane has sent. */
 bool window_holds(const struct window *window, int64_t id);
 /* NEXT's batch is not sent: its lane goes on behind it. */

@@ -114,6 +114,9 @@ int spool_flush(struct spool *spool);
 /* True once after ids have changed: a disk came (back) that has batches of its own. Whoever keeps ids
  * begins anew. */
 bool spool_take_replaced(struct spool *spool);
+/* True once after a disk that could not be read works again: spool_peek() may have passed over what lies
+ * there. Whoever goes through the batches in order begins again with the oldest. */
+bool spool_take_passed_over(struct spool *spool);
 
 /* One batch as it stands. */
 struct spool_batch {

@@ -47,6 +47,8 @@ void spool_disk_works(struct spool *spool)
 {
 	spool->disk_error = 0;
 	spool->disk_tries = 0;
+	spool->passed_over |= spool->unread;
+	spool->unread = false;
 }
 
 bool spool_on_disk(const struct spool *spool)
@@ -305,6 +307,14 @@ bool spool_take_replaced(struct spool *spool)
 
 	spool->replaced = false;
 	return replaced;
+}
+
+bool spool_take_passed_over(struct spool *spool)
+{
+	const bool passed_over = spool->passed_over;
+
+	spool->passed_over = false;
+	return passed_over;
 }
 
 /* True where the oldest young batch has been there for the window; else says when it will have. */

@@ -89,6 +89,7 @@ static int advance(struct reader *reader, enum floor_name floor)
 	if (floor == YOUNG)
 		return r;
 	(void)spool_disk_failed(spool, r);
+	spool->unread = true;
 	return 0;
 }
 

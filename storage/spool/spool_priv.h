@@ -155,6 +155,8 @@ struct spool {
 	int64_t disk_since_us, disk_retry_us;
 	bool inexact; /* what the young floor says of ends is not to be believed */
 	bool replaced;
+	bool unread;      /* a reader was not shown all that the disk has */
+	bool passed_over; /* the same, and the disk works again */
 	bool was_orderly; /* the disk says that the running epoch has ended: it must learn better */
 	bool restate;     /* the ends of all epochs are to be stated with the next one */
 	bool twins;       /* what is on disk could not leave the young floor */

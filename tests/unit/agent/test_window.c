@@ -140,6 +140,41 @@ static void a_range_without_batches_is_passed_over(void **state)
 	assert_int_equal(send_one(0, 1), 0);
 }
 
+static void what_was_passed_over_is_sent_after_all(void **state)
+{
+	struct window_choice choice;
+
+	(void)state;
+	window_connected(&window, 100, 0);
+	assert_int_equal(send_one(0, 10), 1);
+	choice = window_choose(&window, 0);
+	window_missing(&window, &choice); /* the disk cannot be read */
+	window_stored(&window, 101, 1, 0);
+	assert_int_equal(send_one(0, 10), 101);
+	assert_int_equal(window_choose(&window, 0).what, WINDOW_NOTHING);
+	window_rewind(&window, 101);
+	choice = window_choose(&window, 0);
+	assert_int_equal(choice.lane, WINDOW_BACKLOG);
+	assert_int_equal(choice.after, 0);
+	assert_int_equal(choice.last, 101);
+	assert_true(window_holds(&window, 1));
+	window_stored(&window, 102, 1, 0);
+	assert_int_equal(send_one(0, 10), 102);
+}
+
+static void what_comes_to_light_is_backlog(void **state)
+{
+	struct window_choice choice;
+
+	(void)state;
+	window_connected(&window, 0, 0); /* nothing could be read */
+	window_rewind(&window, 50);
+	choice = window_choose(&window, 0);
+	assert_int_equal(choice.what, WINDOW_NEXT);
+	assert_int_equal(choice.lane, WINDOW_BACKLOG);
+	assert_int_equal(choice.last, 50);
+}
+
 static void a_deferred_batch_waits_outside_the_window(void **state)
 {
 	(void)state;
@@ -438,6 +473,8 @@ int suite_agent_window(void)
 		cmocka_unit_test_setup(a_new_connection_starts_over_with_what_the_spool_holds,
 				       setup),
 		cmocka_unit_test_setup(a_range_without_batches_is_passed_over, setup),
+		cmocka_unit_test_setup(what_was_passed_over_is_sent_after_all, setup),
+		cmocka_unit_test_setup(what_comes_to_light_is_backlog, setup),
 		cmocka_unit_test_setup(a_deferred_batch_waits_outside_the_window, setup),
 		cmocka_unit_test_setup(too_many_deferred_batches_stay_in_the_window, setup),
 		cmocka_unit_test_setup(the_backlog_keeps_its_rate, setup),
