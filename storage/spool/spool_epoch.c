@@ -403,6 +403,7 @@ int spool_adopt_now(struct spool *spool)
 	if (r)
 		return spool_disk_failed(spool, r);
 	spool->restate = false;
+	spool_know_disk(spool, spool->now.seq, spool->now.epoch);
 	spool_disk_works(spool);
 	tidy_young(spool);
 	return 0;

@@ -311,6 +311,8 @@ int spool_load(struct spool *spool)
 		r = read_newest(spool, YOUNG, &young);
 	if (r == 0)
 		r = read_newest(spool, DISK, &disk);
+	if (r == 0 && spool->sql[DISK])
+		spool_know_disk(spool, disk.seq, disk.id);
 	if (r == 0 && spool->sql[DISK] && disk.seq && !disk.orderly)
 		r = floor_check(spool, DISK);
 	if (r == 0 && spool->sql[DISK])

@@ -279,16 +279,37 @@ static int open_anew(struct spool *spool)
 	return 0;
 }
 
+void spool_know_disk(struct spool *spool, int64_t seq, const char *epoch)
+{
+	spool->disk_seq = seq;
+	(void)snprintf(spool->disk_epoch, sizeof(spool->disk_epoch), "%s", epoch);
+}
+
+/* True where the disk that was opened is the one that was there before. */
+static bool is_same_disk(struct spool *spool)
+{
+	int64_t seq = 0;
+
+	if (!spool->disk_seq)
+		return spool_largest_seq(spool, DISK, &seq) == 0 && seq == 0;
+	return spool_find_on(spool, DISK, spool->disk_epoch, &seq) == 1 && seq == spool->disk_seq;
+}
+
 int spool_attach(struct spool *spool)
 {
-	const bool was_there = spool->sql[DISK] != NULL;
+	bool was_there = spool->sql[DISK] != NULL;
 	int r;
 
 	r = open_anew(spool);
 	if (r)
 		return spool_disk_failed(spool, r);
-	if (!was_there)
+	/* What is remembered of one card says nothing of another: same ids, other batches. */
+	was_there = was_there && is_same_disk(spool);
+	if (!was_there) {
 		spool_clear_doomed(spool);
+		spool->note_count = 0;
+		spool->note_next = 0;
+	}
 	r = spool_load(spool);
 	if (r) {
 		floor_close(spool, DISK);

@@ -153,7 +153,9 @@ struct spool {
 	int disk_error; /* 0 or negative */
 	int disk_tries;
 	int64_t disk_since_us, disk_retry_us;
-	bool inexact; /* what the young floor says of ends is not to be believed */
+	bool inexact;     /* what the young floor says of ends is not to be believed */
+	int64_t disk_seq; /* of the newest epoch that the disk had; 0: none */
+	char disk_epoch[IDS_RANDOM_SIZE];
 	bool replaced;
 	bool unread;      /* a reader was not shown all that the disk has */
 	bool passed_over; /* the same, and the disk works again */
@@ -307,6 +309,8 @@ bool spool_on_disk(const struct spool *spool);
 /* The disk refused: keeps why and when to try again. Returns r. */
 int spool_disk_failed(struct spool *spool, int r);
 void spool_disk_works(struct spool *spool);
+/* The newest epoch on disk: by it the same card is known again. */
+void spool_know_disk(struct spool *spool, int64_t seq, const char *epoch);
 /* A batch was stored young: its time runs. */
 void spool_mark(struct spool *spool, int64_t id);
 /* Moves what is young to disk, or of it the classes from `first_class` on. 0 or the disk's -errno. */

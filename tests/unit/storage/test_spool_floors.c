@@ -669,9 +669,56 @@ static void a_disk_that_cannot_be_read_stops_no_live_data(void **state)
 	assert_int_equal(spool_floor(card->f->spool, spool_epoch(card->f->spool), &floor), 0);
 	assert_int_equal(floor, 1);
 	assert_int_equal(fixture_put(card->f, SAMPLE, 2004, 100), 2004);
+	assert_false(spool_take_passed_over(card->f->spool));
 	fault_disk_plan(card->disk, NULL);
 	pass(card, 61 * SECOND_US);
+	/* Whoever read on meanwhile was not shown everything. */
+	assert_false(spool_take_replaced(card->f->spool));
+	assert_true(spool_take_passed_over(card->f->spool));
+	assert_false(spool_take_passed_over(card->f->spool));
 	expect_samples(card, 2004);
+}
+
+/* Another card, that has epochs of its own, lies where the handle's card was. What is remembered of the one
+ * says nothing of the other. */
+static void a_card_that_is_exchanged_for_another_keeps_what_it_has(void **state)
+{
+	struct card *card = *state;
+	struct spool_config config = card->f->config;
+	char other[128], other_young[128], error[256];
+	struct spool *mine;
+	struct seen seen;
+	int i, found = 0;
+
+	/* Another spool's card: an epoch of the same seq with ten batches of the same numbers. */
+	mine = card->f->spool;
+	config.path = other;
+	config.young_path = other_young;
+	(void)snprintf(other, sizeof(other), "%s/other.db", card->f->folder);
+	(void)snprintf(other_young, sizeof(other_young), "%s/other-young.db", card->f->folder);
+	assert_int_equal(spool_open(&config, &card->f->spool, NULL, error, sizeof(error)), 0);
+	put(card, 1, 10);
+	spool_close(card->f->spool);
+	card->f->spool = mine;
+	/* This card's are acknowledged. */
+	put(card, 1, 10);
+	pass(card, 3 * SECOND_US);
+	fixture_see(card->f, SPOOL_OLDEST_FIRST, &seen);
+	seen_free(&seen);
+	ack(card, 1, 10);
+	assert_int_equal(stats_of(card).class_batches[SAMPLE], 0);
+	refuse(card, FAULT_READ | FAULT_CHANGES, EIO);
+	pass(card, 30 * SECOND_US);
+	fault_disk_plan(card->disk, NULL);
+	copy_database(other, card->f->path);
+	pass(card, 61 * SECOND_US);
+	assert_int_equal(stats_of(card).disk_errno, 0);
+	assert_true(spool_take_replaced(card->f->spool));
+	fixture_see(card->f, SPOOL_OLDEST_FIRST, &seen);
+	for (i = 0; i < seen.count; i++)
+		found += seen.items[i].class == SAMPLE;
+	seen_free(&seen);
+	assert_int_equal(found, 10);
 }
 
 /* A disk that fails for good: the newest are kept, what goes is stated, alarms go last. */
@@ -797,6 +844,7 @@ int suite_storage_spool_floors(void)
 		CASE(a_folder_that_is_missing_is_the_callers_mistake),
 		CASE(a_disk_that_is_full_for_an_hour_loses_nothing),
 		CASE(a_disk_that_cannot_be_read_stops_no_live_data),
+		CASE(a_card_that_is_exchanged_for_another_keeps_what_it_has),
 		CASE(a_full_young_floor_gives_up_the_oldest_samples),
 		CASE(each_single_failure_of_the_disk_loses_nothing),
 		CASE(what_is_held_takes_no_memory),
