@@ -95,7 +95,7 @@ static void give_anchor(const struct spool *spool, struct epoch_note *note)
 int spool_note_epoch(struct spool *spool, int64_t seq, struct epoch_note *ret_note)
 {
 	struct epoch_note note = {.seq = 0};
-	int i, r;
+	int i, r, disk;
 
 	if (seq == spool->now.seq) {
 		note_running(spool, ret_note);
@@ -108,11 +108,18 @@ int spool_note_epoch(struct spool *spool, int64_t seq, struct epoch_note *ret_no
 		give_anchor(spool, ret_note);
 		return 0;
 	}
-	r = read_note(spool, DISK, seq, &note);
-	if (r == 0)
-		r = read_note(spool, YOUNG, seq, &note);
+	disk = read_note(spool, DISK, seq, &note);
+	r = disk == 1 ? 1 : read_note(spool, YOUNG, seq, &note);
+	/* What is young can be read without the disk. */
+	if (r == 0 && disk < 0)
+		r = disk;
 	if (r <= 0)
 		return r ? r : spool_fail(spool, -EUCLEAN, "a batch has no epoch");
+	if (disk < 0) {
+		*ret_note = note;
+		give_anchor(spool, ret_note);
+		return 0;
+	}
 	spool->notes[spool->note_next] = note;
 	spool->note_next = (spool->note_next + 1) % NOTES_MAX;
 	if (spool->note_count < NOTES_MAX)

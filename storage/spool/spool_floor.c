@@ -1,5 +1,6 @@
 /* One floor: its file, transactions and rows. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -405,20 +406,25 @@ int floor_insert(struct spool *spool, enum floor_name floor, const struct row *r
 		held->batches++;
 		held->bytes += (int64_t)row->len;
 	}
+	/* What the young floor had no room for went to the disk before older ones did. */
+	if (row->class >= 0 && row->class < SPOOL_CLASSES &&
+	    spool->now.from[floor][row->class] > row->id)
+		spool->now.from[floor][row->class] = row->id;
 	return 1;
 }
 
-int floor_remove(struct spool *spool, enum floor_name floor, struct id_range range,
-		 int64_t *ret_batches)
+int floor_remove_class(struct spool *spool, enum floor_name floor, struct id_range range,
+		       int first_class, int64_t *ret_batches)
 {
-	struct sql_stmt *stmt =
-		sql_stmt(spool->sql[floor], "DELETE FROM batch WHERE id BETWEEN $1 AND $2"
-					    " RETURNING class, length(body)");
+	struct sql_stmt *stmt = sql_stmt(
+		spool->sql[floor], "DELETE FROM batch WHERE id BETWEEN $1 AND $2 AND class >= $3"
+				   " RETURNING class, length(body)");
 	int64_t class;
 	int r;
 
 	sql_bind_int(stmt, 1, range.first);
 	sql_bind_int(stmt, 2, range.last);
+	sql_bind_int(stmt, 3, first_class);
 	while ((r = sql_step(stmt)) == 1) {
 		class = sql_int(stmt, 0);
 		if (ret_batches)
@@ -429,6 +435,12 @@ int floor_remove(struct spool *spool, enum floor_name floor, struct id_range ran
 		spool->now.held[floor][class].bytes -= sql_int(stmt, 1);
 	}
 	return r ? spool_fail_sql(spool, floor, r) : 0;
+}
+
+int floor_remove(struct spool *spool, enum floor_name floor, struct id_range range,
+		 int64_t *ret_batches)
+{
+	return floor_remove_class(spool, floor, range, INT_MIN, ret_batches);
 }
 
 int floor_first(struct spool *spool, enum floor_name floor, struct id_range range, int64_t *ret_id)

@@ -195,28 +195,6 @@ static int disk_part(struct spool *spool, enum wire_class first_class, int64_t *
 	return r;
 }
 
-/* Young batches up to `last` of these classes are on disk now. */
-static int leave_young(struct spool *spool, enum wire_class first_class, struct id_range range)
-{
-	struct sql_stmt *stmt = sql_stmt(spool->sql[YOUNG], "DELETE FROM batch WHERE id BETWEEN $1"
-							    " AND $2 AND class >= $3");
-	int class, r;
-
-	if (first_class == WIRE_CLASS_SAMPLE) {
-		r = floor_remove(spool, YOUNG, range, NULL);
-		return r;
-	}
-	sql_bind_int(stmt, 1, range.first);
-	sql_bind_int(stmt, 2, range.last);
-	sql_bind_int(stmt, 3, first_class);
-	r = sql_run(stmt);
-	if (r)
-		return spool_fail_sql(spool, YOUNG, r);
-	for (class = (int)first_class; class < CLASSES; class ++)
-		spool->now.held[YOUNG][class] = (struct held){0, 0};
-	return 0;
-}
-
 static int move_some(struct spool *spool, enum wire_class first_class, int64_t *last, int *more)
 {
 	struct id_range range = {.first = *last + 1};
@@ -234,7 +212,8 @@ static int move_some(struct spool *spool, enum wire_class first_class, int64_t *
 	/* Failing, they are twins: read once, and forgotten with the next move. */
 	r = floor_begin(spool, YOUNG);
 	if (r == 0)
-		r = floor_end(spool, leave_young(spool, first_class, range));
+		r = floor_end(spool,
+			      floor_remove_class(spool, YOUNG, range, (int)first_class, NULL));
 	if (r)
 		spool->twins = true;
 	return r == -EUCLEAN ? r : 0;
@@ -347,8 +326,8 @@ static int look_young(struct spool *spool, int64_t now)
 
 	r = floor_first(spool, YOUNG, all, &oldest);
 	if (r <= 0) {
-		if (r == 0)
-			spool->young_due_us = INT64_MAX;
+		/* A young floor that cannot be read is asked again after a while. */
+		spool->young_due_us = r == 0 ? INT64_MAX : now + RETRY_MIN_US;
 		return r;
 	}
 	due = stored_us(spool, oldest) + spool->config.window_us;
@@ -382,7 +361,7 @@ static int work(struct spool *spool, bool trial)
 	if (now >= spool->young_due_us)
 		young = look_young(spool, now);
 	if (young < 0)
-		return young;
+		return trial ? spool_disk_failed(spool, young) : young;
 	if (young == 1 || trial)
 		r = spool_move(spool, WIRE_CLASS_SAMPLE);
 	else if (now >= spool->doom_due_us || now >= spool->anchor_due_us || !spool->now.adopted)

@@ -30,6 +30,7 @@ struct reader {
 	int (*fn)(void *arg, const struct spool_batch *batch);
 	void *arg;
 	struct unreadable unreadable;
+	bool past; /* nothing can be given up now: more unreadable ones are stepped over */
 };
 
 static void copy_text(char *out, size_t size, const char *text)
@@ -177,6 +178,8 @@ static int show(struct reader *reader, enum floor_name floor)
 	r = read_batch(spool, reader->cursors[floor].stmt, &batch);
 	if (r < 0)
 		return r;
+	if (r == 0 && unreadable->count == UNREADABLE_MAX)
+		return 0;
 	if (r == 0) {
 		unreadable->items[unreadable->count].floor = floor;
 		unreadable->items[unreadable->count++].id = reader->cursors[floor].id;
@@ -193,7 +196,8 @@ static int show_all(struct reader *reader)
 	enum floor_name floor;
 	int r = 0, shown = 0;
 
-	while (shown < reader->limit && reader->unreadable.count < UNREADABLE_MAX) {
+	while (shown < reader->limit &&
+	       (reader->past || reader->unreadable.count < UNREADABLE_MAX)) {
 		floor = choose(reader);
 		if (floor == FLOORS)
 			break;
@@ -261,11 +265,15 @@ int spool_peek(struct spool *spool, enum spool_order order, int64_t after, int l
 
 	if (limit <= 0)
 		return 0;
-	/* Who is shown nothing takes it that nothing is there: what was given up is gone by then. */
-	do
+	/* Who is shown nothing takes it that nothing is there: what was given up is gone by then, and
+	 * where nothing can be given up the next readable one is shown. */
+	for (;;) {
 		shown = read_round(&reader, after, &gone);
-	while (shown == 0 && gone > 0);
-	return shown;
+		if (shown != 0 || (gone == 0 && reader.past) ||
+		    (gone == 0 && reader.unreadable.count < UNREADABLE_MAX))
+			return shown;
+		reader.past = gone == 0;
+	}
 }
 
 struct one {

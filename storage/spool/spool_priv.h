@@ -214,6 +214,9 @@ bool floor_intact(const char *epoch, const struct row *row);
 /* In a transaction: what goes is no longer counted as held; *ret_batches (may be NULL) is added to. */
 int floor_remove(struct spool *spool, enum floor_name floor, struct id_range range,
 		 int64_t *ret_batches);
+/* The same of the classes from `first_class` on. */
+int floor_remove_class(struct spool *spool, enum floor_name floor, struct id_range range,
+		       int first_class, int64_t *ret_batches);
 /* The smallest id in a range: 1, 0 none, -errno. */
 int floor_first(struct spool *spool, enum floor_name floor, struct id_range range, int64_t *ret_id);
 /* One number out of one row, such as a maximum. */

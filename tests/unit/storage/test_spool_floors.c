@@ -679,6 +679,58 @@ static void a_disk_that_cannot_be_read_stops_no_live_data(void **state)
 	expect_samples(card, 2004);
 }
 
+static int count_shown(void *arg, const struct spool_batch *batch)
+{
+	(void)batch;
+	++*(int *)arg;
+	return 0;
+}
+
+static void young_batches_of_older_epochs_are_shown_without_the_disk(void **state)
+{
+	struct card *card = *state;
+	const int64_t at = card->f->clock.wall_ms;
+	struct clock_fake *clock = &card->f->clock;
+	int i, shown = 0;
+
+	put(card, 1, 8000);
+	pass(card, 3 * SECOND_US);
+	for (i = 1; i <= 3; i++) {
+		assert_true(spool_set_anchor(card->f->spool, clock->mono_us,
+					     at + i * INT64_C(100000), CLOCK_QUALITY_SYNCED) >= 0);
+		put(card, 8000 + i, 1);
+	}
+	/* The pages of the epochs go out of the cache. */
+	assert_true(spool_peek(card->f->spool, SPOOL_OLDEST_FIRST, 0, 8000, count_shown, &shown) >
+		    0);
+	refuse(card, FAULT_READ | FAULT_CHANGES, EIO);
+	shown = 0;
+	assert_true(spool_peek(card->f->spool, SPOOL_NEWEST_FIRST, 0, 3, count_shown, &shown) >= 3);
+}
+
+static void readable_batches_behind_many_unreadable_ones_are_shown_by_a_disk_that_refuses(
+	void **state)
+{
+	struct card *card = *state;
+	struct seen seen;
+	int i, found = 0;
+
+	put(card, 1, 50);
+	pass(card, 3 * SECOND_US);
+	change(card->f->path, "UPDATE batch SET mark = mark + 1 WHERE id & 0xffff <= 40");
+	refuse(card, FAULT_CHANGES, EROFS);
+	fixture_see(card->f, SPOOL_OLDEST_FIRST, &seen);
+	for (i = 0; i < seen.count; i++)
+		found += seen.items[i].class == SAMPLE;
+	seen_free(&seen);
+	assert_in_range(found, 10, 11);
+	fault_disk_plan(card->disk, NULL);
+	pass(card, 61 * SECOND_US);
+	fixture_see(card->f, SPOOL_OLDEST_FIRST, &seen);
+	seen_free(&seen);
+	assert_in_range(stats_of(card).dropped_total, 39, 40);
+}
+
 /* Another card, that has epochs of its own, lies where the handle's card was. What is remembered of the one
  * says nothing of the other. */
 static void a_card_that_is_exchanged_for_another_keeps_what_it_has(void **state)
@@ -844,6 +896,8 @@ int suite_storage_spool_floors(void)
 		CASE(a_folder_that_is_missing_is_the_callers_mistake),
 		CASE(a_disk_that_is_full_for_an_hour_loses_nothing),
 		CASE(a_disk_that_cannot_be_read_stops_no_live_data),
+		CASE(young_batches_of_older_epochs_are_shown_without_the_disk),
+		CASE(readable_batches_behind_many_unreadable_ones_are_shown_by_a_disk_that_refuses),
 		CASE(a_card_that_is_exchanged_for_another_keeps_what_it_has),
 		CASE(a_full_young_floor_gives_up_the_oldest_samples),
 		CASE(each_single_failure_of_the_disk_loses_nothing),
