@@ -1,7 +1,6 @@
 /* Giving up batches, stated by a ledger batch in the same transaction: whatever the caller chose, what
  * cannot be read, and what an operator does not want. */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -267,8 +266,8 @@ int spool_drop_unreadable(struct spool *spool, enum floor_name floor, int64_t id
 	const struct drop_choice choice = {
 		.floor = floor,
 		.range = {id, id},
-		.first_class = INT_MIN,
-		.last_class = INT_MAX,
+		.first_class = INT64_MIN,
+		.last_class = INT64_MAX,
 		.reason = "unreadable",
 		.bytes = INT64_MAX,
 	};

@@ -1,6 +1,5 @@
 /* One floor: its file, transactions and rows. */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -414,7 +413,7 @@ int floor_insert(struct spool *spool, enum floor_name floor, const struct row *r
 }
 
 int floor_remove_class(struct spool *spool, enum floor_name floor, struct id_range range,
-		       int first_class, int64_t *ret_batches)
+		       int64_t first_class, int64_t *ret_batches)
 {
 	struct sql_stmt *stmt = sql_stmt(
 		spool->sql[floor], "DELETE FROM batch WHERE id BETWEEN $1 AND $2 AND class >= $3"
@@ -440,7 +439,7 @@ int floor_remove_class(struct spool *spool, enum floor_name floor, struct id_ran
 int floor_remove(struct spool *spool, enum floor_name floor, struct id_range range,
 		 int64_t *ret_batches)
 {
-	return floor_remove_class(spool, floor, range, INT_MIN, ret_batches);
+	return floor_remove_class(spool, floor, range, INT64_MIN, ret_batches);
 }
 
 int floor_first(struct spool *spool, enum floor_name floor, struct id_range range, int64_t *ret_id)

@@ -212,8 +212,7 @@ static int move_some(struct spool *spool, enum wire_class first_class, int64_t *
 	/* Failing, they are twins: read once, and forgotten with the next move. */
 	r = floor_begin(spool, YOUNG);
 	if (r == 0)
-		r = floor_end(spool,
-			      floor_remove_class(spool, YOUNG, range, (int)first_class, NULL));
+		r = floor_end(spool, floor_remove_class(spool, YOUNG, range, first_class, NULL));
 	if (r)
 		spool->twins = true;
 	return r == -EUCLEAN ? r : 0;

@@ -216,7 +216,7 @@ int floor_remove(struct spool *spool, enum floor_name floor, struct id_range ran
 		 int64_t *ret_batches);
 /* The same of the classes from `first_class` on. */
 int floor_remove_class(struct spool *spool, enum floor_name floor, struct id_range range,
-		       int first_class, int64_t *ret_batches);
+		       int64_t first_class, int64_t *ret_batches);
 /* The smallest id in a range: 1, 0 none, -errno. */
 int floor_first(struct spool *spool, enum floor_name floor, struct id_range range, int64_t *ret_id);
 /* One number out of one row, such as a maximum. */
@@ -331,7 +331,7 @@ void spool_count_written(struct spool *spool);
 struct drop_choice {
 	enum floor_name floor;
 	struct id_range range; /* in one epoch */
-	int first_class, last_class;
+	int64_t first_class, last_class;
 	const char *reason;
 	int64_t bytes;         /* enough is given up; INT64_MAX: no limit */
 	int64_t older_than_ms; /* 0: of any age; else up to the first that is not older */

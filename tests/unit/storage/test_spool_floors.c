@@ -731,6 +731,26 @@ static void readable_batches_behind_many_unreadable_ones_are_shown_by_a_disk_tha
 	assert_in_range(stats_of(card).dropped_total, 39, 40);
 }
 
+static void a_class_that_the_card_made_huge_is_given_up_too(void **state)
+{
+	struct card *card = *state;
+	struct seen seen;
+	int i, found = 0;
+
+	put(card, 1, 6);
+	pass(card, 3 * SECOND_US);
+	change(card->f->path, "UPDATE batch SET class = 1 << 40 WHERE id & 0xffff <= 2");
+	change(card->f->path, "UPDATE batch SET class = -(1 << 40) WHERE id & 0xffff = 3");
+	fixture_see(card->f, SPOOL_OLDEST_FIRST, &seen);
+	seen_free(&seen);
+	fixture_see(card->f, SPOOL_OLDEST_FIRST, &seen);
+	for (i = 0; i < seen.count; i++)
+		found += seen.items[i].class == SAMPLE;
+	seen_free(&seen);
+	assert_in_range(found, 3, 4);
+	assert_int_equal(ask(card->f->path, "SELECT count(*) FROM batch WHERE abs(class) > 3"), 0);
+}
+
 /* Another card, that has epochs of its own, lies where the handle's card was. What is remembered of the one
  * says nothing of the other. */
 static void a_card_that_is_exchanged_for_another_keeps_what_it_has(void **state)
@@ -898,6 +918,7 @@ int suite_storage_spool_floors(void)
 		CASE(a_disk_that_cannot_be_read_stops_no_live_data),
 		CASE(young_batches_of_older_epochs_are_shown_without_the_disk),
 		CASE(readable_batches_behind_many_unreadable_ones_are_shown_by_a_disk_that_refuses),
+		CASE(a_class_that_the_card_made_huge_is_given_up_too),
 		CASE(a_card_that_is_exchanged_for_another_keeps_what_it_has),
 		CASE(a_full_young_floor_gives_up_the_oldest_samples),
 		CASE(each_single_failure_of_the_disk_loses_nothing),
