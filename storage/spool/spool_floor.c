@@ -9,6 +9,8 @@
 
 /* A check reads the whole file; on a card that reads 20 MB/s this many pages take a second or two. */
 #define CHECK_PAGES_MAX 16384
+/* SQLite's result code of it, as quick_check words it. */
+#define SQLITE_IOERR_CODE 10
 
 /* Opening. */
 
@@ -109,6 +111,15 @@ void floor_close(struct spool *spool, enum floor_name floor)
 	spool->sql[floor] = NULL;
 }
 
+/* A page that could not be read for an I/O error is one more finding to quick_check, and says nothing of
+ * what is on the page. */
+static bool is_io_error(const char *answer)
+{
+	const char *code = strstr(answer, "error code=");
+
+	return code && (strtol(code + strlen("error code="), NULL, 10) & 0xff) == SQLITE_IOERR_CODE;
+}
+
 /* What is corrupt beyond the limit is found by whoever reads it: each body has its digest. */
 int floor_check(struct spool *spool, enum floor_name floor)
 {
@@ -126,7 +137,10 @@ int floor_check(struct spool *spool, enum floor_name floor)
 		return spool_fail_sql(spool, floor, r);
 	answer = r == 1 ? sql_text(stmt, 0) : NULL;
 	r = 0;
-	if (!answer || strcmp(answer, "ok") != 0) {
+	if (answer && is_io_error(answer)) {
+		spool->blame = floor;
+		r = spool_fail(spool, -EIO, "it cannot be read to be checked");
+	} else if (!answer || strcmp(answer, "ok") != 0) {
 		r = spool_fail(spool, -EUCLEAN, answer ? answer : "no answer to quick_check");
 		spool->damage = damage_of(floor);
 	}

@@ -679,6 +679,30 @@ static void a_disk_that_cannot_be_read_stops_no_live_data(void **state)
 	expect_samples(card, 2004);
 }
 
+/* Not every error of a check is damage. */
+static void a_check_that_cannot_read_sets_no_sound_spool_aside(void **state)
+{
+	struct card *card = *state;
+	int64_t at, reads;
+
+	put(card, 1, 3000);
+	pass(card, 3 * SECOND_US);
+	fault_disk_plan(card->disk, &(struct fault_plan){.ops = FAULT_READ});
+	fixture_abandon(card->f);
+	reads = fault_disk_counted(card->disk);
+	assert_in_range(reads, 10, 100000);
+	for (at = 1; at <= reads; at += reads / 10) {
+		fault_disk_plan(card->disk,
+				&(struct fault_plan){
+					.ops = FAULT_READ, .at = at, .count = 3, .error = EIO});
+		fixture_abandon(card->f);
+		fault_disk_plan(card->disk, NULL);
+		assert_null(card->f->notice);
+	}
+	pass(card, 61 * SECOND_US);
+	expect_samples(card, 3000);
+}
+
 static int count_shown(void *arg, const struct spool_batch *batch)
 {
 	(void)batch;
@@ -918,6 +942,7 @@ int suite_storage_spool_floors(void)
 		CASE(a_disk_that_cannot_be_read_stops_no_live_data),
 		CASE(young_batches_of_older_epochs_are_shown_without_the_disk),
 		CASE(readable_batches_behind_many_unreadable_ones_are_shown_by_a_disk_that_refuses),
+		CASE(a_check_that_cannot_read_sets_no_sound_spool_aside),
 		CASE(a_class_that_the_card_made_huge_is_given_up_too),
 		CASE(a_card_that_is_exchanged_for_another_keeps_what_it_has),
 		CASE(a_full_young_floor_gives_up_the_oldest_samples),
