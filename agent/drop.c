@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,21 +65,40 @@ void drop_format(const struct drop *drop, char out[static DROP_TEXT_MAX])
 		       filter->class, filter->older_than_ms);
 }
 
+/* The next number of a line, after one space; false where there is none. */
+static bool take_number(const char **at, int64_t min, int64_t max, int64_t *ret_number)
+{
+	char *end;
+
+	if (**at != ' ')
+		return false;
+	errno = 0;
+	*ret_number = strtoll(*at + 1, &end, 10);
+	if (end == *at + 1 || errno || *ret_number < min || *ret_number > max)
+		return false;
+	*at = end;
+	return true;
+}
+
 int drop_parse(struct drop *drop, const char *line)
 {
 	struct spool_filter *filter = &drop->filter;
-	int end = 0;
+	const size_t len = strcspn(line, " ");
+	const char *at = line + len;
+	int64_t class;
 
 	drop_init(drop);
-	if (sscanf(line, "%32s %" SCNd64 " %" SCNd64 " %d %" SCNd64 "%n", drop->epoch,
-		   &filter->first, &filter->last, &filter->class, &filter->older_than_ms,
-		   &end) != 5 ||
-	    line[end] != '\0')
+	if (len == 0 || len >= sizeof(drop->epoch))
 		return -EINVAL;
-	if (filter->first < 0 || filter->last < filter->first || filter->class < -1 ||
-	    filter->class >= WIRE_CLASS_LEDGER || filter->older_than_ms < 0)
-		return -EINVAL;
+	memcpy(drop->epoch, line, len);
+	drop->epoch[len] = '\0';
 	if (strcmp(drop->epoch, "-") != 0)
 		filter->epoch = drop->epoch;
+	if (!take_number(&at, 0, INT64_MAX, &filter->first) ||
+	    !take_number(&at, filter->first, INT64_MAX, &filter->last) ||
+	    !take_number(&at, -1, WIRE_CLASS_LEDGER - 1, &class) ||
+	    !take_number(&at, 0, INT64_MAX, &filter->older_than_ms) || *at != '\0')
+		return -EINVAL;
+	filter->class = (int)class;
 	return 0;
 }

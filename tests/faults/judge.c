@@ -22,6 +22,7 @@
 struct after {
 	struct judge *judge;
 	struct core *core;
+	struct core copy; /* one that time passes for, beside the judge's own */
 	struct spool *spool;
 	struct clock_fake clock;
 	const char *what; /* for messages */
@@ -462,13 +463,12 @@ static int64_t count_silent(struct after *after)
 static void ask_then_check(struct after *after)
 {
 	char folder[FOLDER_SIZE];
-	struct core core;
 
-	copy_core(after->judge, folder, &core);
-	after->core = &core;
+	copy_core(after->judge, folder, &after->copy);
+	after->core = &after->copy;
 	be_asked(after);
 	check_words(after, false, NULL);
-	core_close(&core);
+	core_close(after->core);
 	folder_remove(folder);
 	after->judge->asked++;
 }
@@ -509,20 +509,21 @@ void judge_power(struct judge *judge, struct fault_image *disk, int64_t position
 static void judge_in_the_long_run(struct after *after)
 {
 	char folder[FOLDER_SIZE];
-	struct core core;
+	struct core *core = &after->copy;
 	unsigned changed;
 	int i;
 
-	copy_core(after->judge, folder, &core);
-	after->core = &core;
+	copy_core(after->judge, folder, core);
+	after->core = core;
 	for (i = 0; i < 4; i++)
 		be_asked(after);
-	clock_fake_advance(&core.clock, (DAY_MS + 3600000) * 1000);
-	assert_int_equal(accept_sweep(core.accept, clock_wall_ms(&core.clock.clock), &changed), 0);
-	assert_int_equal(core_commit(&core, NULL, NULL), 0);
+	clock_fake_advance(&core->clock, (DAY_MS + 3600000) * 1000);
+	assert_int_equal(accept_sweep(core->accept, clock_wall_ms(&core->clock.clock), &changed),
+			 0);
+	assert_int_equal(core_commit(core, NULL, NULL), 0);
 	check_words(after, false, beyond_telling);
 	leave(after);
-	core_close(&core);
+	core_close(core);
 	folder_remove(folder);
 }
 

@@ -209,7 +209,7 @@ int story_tear_down(void **state)
 
 int story_read(struct story *s)
 {
-	struct model_update_room room;
+	struct model_update_room room = {0};
 	struct model_update update;
 	struct spool_put put = {.class = WIRE_CLASS_SAMPLE, .count = 1};
 	struct buf json;

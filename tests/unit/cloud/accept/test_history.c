@@ -166,7 +166,7 @@ static void a_clock_that_jumps_ahead_by_years_ends_no_history(void **state)
 	send_two(b, &payload);
 	assert_int_equal(sql_exec(coredb_sql(b->db), "DELETE FROM parked"), 0);
 	clock_fake_advance(&b->clock, 10 * hour_us);
-	b->clock.wall_ms += 20 * 365 * DAY_MS;
+	b->clock.wall_ms += (int64_t)20 * 365 * DAY_MS;
 	for (int i = 0; i < 5; i++) {
 		sweep(b, clock_wall_ms(&b->clock.clock));
 		clock_fake_advance(&b->clock, hour_us);

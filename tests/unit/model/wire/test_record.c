@@ -423,13 +423,13 @@ static void wrong_modules_statuses_and_ages_are_counted(void **state)
 {
 	struct fixture *t = *state;
 
-	assert_int_equal(UPDATE(t,
-				"\"battery\":7,\"service\":null,\"module_status\":"
-				"{\"warranty\":\"fine\",\"charging\":5},"
-				"\"vehicle_state\":{\"locked\":true,\"gear\":\"d\"},"
-				"\"age_ms\":{\"vehicle_state.locked\":-1,"
-				"\"vehicle_state.speed_kmh\":5,\"vehicle_state.gear\":3155760000001}"),
-			 0);
+	assert_int_equal(
+		UPDATE(t, "\"battery\":7,\"service\":null,\"module_status\":"
+			  "{\"warranty\":\"fine\",\"charging\":5},"
+			  "\"vehicle_state\":{\"locked\":true,\"gear\":\"d\"},"
+			  "\"age_ms\":{\"vehicle_state.locked\":-1,"
+			  "\"vehicle_state.speed_kmh\":5,\"vehicle_state.gear\":3155760000001}"),
+		0);
 	assert_int_equal(t->record.implausible, 6);
 	assert_int_equal(item(t, MODEL_FIELD_LOCKED)->age_ms, 0);
 	assert_int_equal(t->record.update.module_status[MODEL_WARRANTY],
