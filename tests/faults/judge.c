@@ -31,7 +31,7 @@ struct after {
 	 * go may be gone. */
 	int64_t stamp, last_change;
 	int64_t honest; /* what was made durable by then must be there */
-	bool may_be_damaged;
+	bool may_be_damaged, damaged;
 	struct spool_batch *held;
 	int held_count;
 };
@@ -108,15 +108,6 @@ static void send_held(struct after *after)
 
 /* The spool. */
 
-static void look_again(struct after *after)
-{
-	story_collected_free(after->held, after->held_count);
-	after->held_count = story_collect(after->spool, SPOOL_OLDEST_FIRST, 100000, &after->held);
-	if (after->held_count < 0)
-		fail_msg("%s at %lld: %s", after->what, (long long)after->position,
-			 spool_error(after->spool));
-}
-
 static bool is_held(const struct after *after, const struct story_batch *batch)
 {
 	int i;
@@ -128,6 +119,28 @@ static bool is_held(const struct after *after, const struct story_batch *batch)
 	return false;
 }
 
+/* Time passes a little with each look at it, for salvage ends by time. */
+static int64_t tick_mono_us(struct clock *clock)
+{
+	struct clock_fake *fake = (struct clock_fake *)clock;
+
+	return fake->mono_us += 20;
+}
+
+static void set_clock(struct after *after, bool same_boot)
+{
+	static struct clock_ops ticking;
+
+	clock_fake_init(&after->clock, after->judge->story->clock.wall_ms, INT64_C(5000000));
+	story_boot_id(same_boot ? story_boot_at(after->judge->story, after->stamp) : NEW_BOOT,
+		      after->clock.boot_id);
+	after->clock.quality = CLOCK_QUALITY_SYNCED;
+	ticking = *after->clock.clock.ops;
+	ticking.mono_us = tick_mono_us;
+	if (after->may_be_damaged)
+		after->clock.clock.ops = &ticking;
+}
+
 /* Opens what is left; `same_boot` where the machine has gone on. */
 static void open_left(struct after *after, bool same_boot)
 {
@@ -135,19 +148,35 @@ static void open_left(struct after *after, bool same_boot)
 	struct spool_config config = judge->story->config;
 	char error[256] = "", *notice = NULL;
 
-	clock_fake_init(&after->clock, judge->story->clock.wall_ms, INT64_C(5000000));
-	story_boot_id(same_boot ? story_boot_at(judge->story, after->stamp) : NEW_BOOT,
-		      after->clock.boot_id);
-	after->clock.quality = CLOCK_QUALITY_SYNCED;
+	if (!after->damaged)
+		set_clock(after, same_boot);
 	config.path = judge->disk_path;
 	config.young_path = judge->young_path;
 	config.clock = &after->clock.clock;
+	config.damaged = after->damaged;
 	if (spool_open(&config, &after->spool, &notice, error, sizeof(error)) ||
 	    (notice && !after->may_be_damaged))
 		fail_msg("%s at %lld: %s%s", after->what, (long long)after->position, error,
 			 notice ? notice : "");
 	judge->set_aside += notice != NULL;
 	free(notice);
+}
+
+static void look_again(struct after *after)
+{
+	story_collected_free(after->held, after->held_count);
+	after->held_count = story_collect(after->spool, SPOOL_OLDEST_FIRST, 100000, &after->held);
+	if (after->held_count == -EUCLEAN && after->may_be_damaged && !after->damaged) {
+		/* As the agent does. */
+		after->damaged = true;
+		spool_close(after->spool);
+		open_left(after, false);
+		after->held_count =
+			story_collect(after->spool, SPOOL_OLDEST_FIRST, 100000, &after->held);
+	}
+	if (after->held_count < 0)
+		fail_msg("%s at %lld: %s", after->what, (long long)after->position,
+			 spool_error(after->spool));
 }
 
 /* Life goes on: some batches more, which must get numbers of their own. */
