@@ -209,7 +209,8 @@ static void go_on(struct after *after)
 
 /* Judgements. */
 
-/* What is held is what was made under that number. */
+/* What is held is what was made under that number. Of a call that was cut short nobody has heard: what
+ * it had not stored is made anew, and may say something else. */
 static void check_bodies(struct after *after)
 {
 	const struct story_batch *batch;
@@ -218,7 +219,7 @@ static void check_bodies(struct after *after)
 	for (i = 0; i < after->held_count; i++) {
 		batch = story_find(after->judge->story, after->held[i].epoch,
 				   after->held[i].number);
-		if (batch && batch->begun <= after->stamp &&
+		if (batch && batch->made <= after->stamp &&
 		    strcmp(batch->digest, after->held[i].digest) != 0)
 			wrong(after, "another body under its number", batch);
 	}
