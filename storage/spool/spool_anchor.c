@@ -144,7 +144,11 @@ int spool_set_anchor(struct spool *spool, int64_t mono_us, int64_t at_ms,
 	if (quality <= CLOCK_QUALITY_NONE || quality > CLOCK_QUALITY_SYNCED)
 		return spool_fail(spool, -EINVAL, "an anchor without quality");
 	if (trusted(old) && trusted(&anchor) && distance(old, &anchor) > SPOOL_TIME_BASE_MS) {
-		r = spool_begin_epoch(spool, &anchor);
+		/* What the end of this one will say is held goes to the disk first: no power cut may
+		 * take it. A disk that refuses gets it later. */
+		if (spool_disk_well(spool))
+			(void)spool_move(spool, WIRE_CLASS_SAMPLE);
+		r = spool->unclean ? -EUCLEAN : spool_begin_epoch(spool, &anchor);
 		if (r)
 			return r;
 		/* A disk that refuses learns of it later. */

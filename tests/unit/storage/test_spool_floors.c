@@ -399,6 +399,22 @@ static void a_power_cut_takes_what_is_young_and_its_epoch_is_told_without_an_end
 	assert_int_equal(fixture_put(card->f, SAMPLE, 4, 100), 2);
 }
 
+/* What the end of an epoch says is held must not be gone with the memory. */
+static void a_power_cut_after_a_new_time_base_takes_nothing_of_the_one_before(void **state)
+{
+	struct card *card = *state;
+	struct spool_fixture *f = card->f;
+
+	assert_int_equal(spool_set_anchor(f->spool, f->clock.mono_us, 1000000, CLOCK_QUALITY_GPS),
+			 0);
+	put(card, 1, 3);
+	assert_int_equal(spool_set_anchor(f->spool, f->clock.mono_us, 9000000, CLOCK_QUALITY_GPS),
+			 1);
+	fixture_boot(f, 2);
+	fixture_abandon(f);
+	expect_samples(card, 3);
+}
+
 static void an_orderly_end_takes_nothing_and_is_exact(void **state)
 {
 	struct card *card = *state;
@@ -719,6 +735,8 @@ static void young_batches_of_older_epochs_are_shown_without_the_disk(void **stat
 
 	put(card, 1, 8000);
 	pass(card, 3 * SECOND_US);
+	refuse(card, FAULT_CHANGES,
+	       EIO); /* else they would go to the disk with the new time base */
 	for (i = 1; i <= 3; i++) {
 		assert_true(spool_set_anchor(card->f->spool, clock->mono_us,
 					     at + i * INT64_C(100000), CLOCK_QUALITY_SYNCED) >= 0);
@@ -929,6 +947,7 @@ int suite_storage_spool_floors(void)
 		CASE(scattered_acknowledgements_need_no_more_memory),
 		CASE(a_kill_leaves_the_young_floor),
 		CASE(a_power_cut_takes_what_is_young_and_its_epoch_is_told_without_an_end),
+		CASE(a_power_cut_after_a_new_time_base_takes_nothing_of_the_one_before),
 		CASE(an_orderly_end_takes_nothing_and_is_exact),
 		CASE(an_epoch_whose_young_floor_was_removed_is_over),
 		CASE(what_is_on_both_floors_is_shown_and_kept_once),
