@@ -50,7 +50,7 @@ def test_a_single_batch_of_a_quiet_gateway_is_answered_at_once(depot, gateway):
         time.sleep(max(0, INTERVAL_S + 0.01 - waits[-1]))
     waits.sort()
     print(f"idle gateway: publish to ack p50 {waits[15] * 1e3:.1f} ms, max {waits[-1] * 1e3:.1f} ms")
-    assert waits[15] < INTERVAL_S
+    assert waits[15] < INTERVAL_S / 2
 
 
 def test_a_flood_is_answered_in_few_messages(depot, gateway):

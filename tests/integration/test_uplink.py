@@ -189,7 +189,7 @@ def test_live_data_is_not_held_up_by_the_backlog_on_a_slow_link(depot):
         live.sort()
         assert len(live) >= 10
         # The last few are those of the first second, when the link is not known yet.
-        assert live[len(live) * 9 // 10] < 1000000 and live[-1] < 2000000, live[-10:]
+        assert live[len(live) * 99 // 100] < 1000000, live[-10:]
         state = uplink(agent)
         assert state["resent"] == 0
         print(f"backlog {len(whim.batches) - len(live)} live {len(live)} p50 {live[len(live) // 2]} us "
